@@ -1,0 +1,54 @@
+# Two commands do everything: `make run` starts InfraPrism, `make test` checks it.
+# On a fresh machine they need python3 (3.11+), make and a package registry; the rest they fetch.
+PORT ?= 8080
+DATA_DIR ?= ./data
+SAMPLE ?= 1
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: run test check bench soak setup lock format clean
+
+run: setup
+	@INFRAPRISM_PORT=$(PORT) INFRAPRISM_DATA_DIR=$(DATA_DIR) INFRAPRISM_SAMPLE=$(SAMPLE) $(BIN)/infraprism serve --bootstrap
+
+test: setup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest server/tests/architecture $(ARGS)
+
+bench: setup
+	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: setup
+	$(BIN)/python -m contract_tests.soak $(ARGS)
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+setup: $(STAMP)
+
+# The environment is made anew only when what it is made from has changed.
+$(STAMP): requirements.lock pyproject.toml server/pyproject.toml
+	@echo "Preparing $(VENV) (once; about a minute) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable server
+	@touch $(STAMP)
+
+# `uv pip compile` without index or file addresses: the same versions from whatever index a machine has.
+lock:
+	@test -x $(BIN)/uv || ($(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv)
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+		--python-version 3.11 --group pyproject.toml:dev server/pyproject.toml requirements-tools.in -o requirements.lock
+
+clean:
+	rm -rf $(VENV)

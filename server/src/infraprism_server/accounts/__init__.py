@@ -1,0 +1,1 @@
+"""Accounts: who is using this installation, on which plan, in which time zone."""

@@ -1,0 +1,1 @@
+"""What must happen after the answer: jobs, a schedule, a worker."""

@@ -1,0 +1,1 @@
+"""The control plane: tables, migrations and the engine, SQLAlchemy Core."""

@@ -1,0 +1,1 @@
+"""Entities: customers, teams, projects, employees and what each of them costs."""

@@ -1,0 +1,1 @@
+"""Events: one LLM call each, ingested, listed and explained."""

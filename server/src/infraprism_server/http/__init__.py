@@ -1,0 +1,1 @@
+"""What all routes share: authentication, rate limits, paging, errors, idempotency, OpenAPI."""

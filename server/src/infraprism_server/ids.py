@@ -1,0 +1,53 @@
+"""Ids: a type prefix and a part that sorts by time; and the 128 bits an event is known by."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+
+import uuid_utils
+
+EVENT: Final = "evt"
+ACCOUNT: Final = "acc"
+KEY: Final = "key"
+JOB: Final = "job"
+PRICE: Final = "prc"
+REPRICING: Final = "rpr"
+
+_NATIVE_EVENT_ID = re.compile(r"evt_([0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15})")
+
+
+def new_id(prefix: str) -> str:
+    """A new id such as `evt_0192…`: the prefix and a UUIDv7 as 32 hexadecimal digits."""
+    return f"{prefix}_{uuid_utils.uuid7().hex}"
+
+
+def event_key(event_id: str) -> tuple[bytes, str | None]:
+    """The 16 bytes an event id is stored and deduplicated by, and its text where that is needed.
+
+    `evt_` with a UUIDv7 is stored as itself (text None). Any other id is 128 bits of its SHA-256,
+    and its text is kept beside them, to be given back and to be compared when the bits are found.
+    """
+    native = _NATIVE_EVENT_ID.fullmatch(event_id)
+    if native is not None:
+        return bytes.fromhex(native[1]), None
+    return hashlib.sha256(event_id.encode()).digest()[:16], event_id
+
+
+def event_id_from_key(key: bytes, text: str | None) -> str:
+    """The id that `event_key` took apart."""
+    return text if text is not None else f"evt_{key.hex()}"
+
+
+def derived_event_id(instant_us: int, *parts: str) -> str:
+    """A native event id that is always the same for the same instant and parts.
+
+    Shaped like a UUIDv7: 48 bits of the instant in milliseconds, then a hash, so that ids made
+    from the rows of a file, or from an idempotency key, sort and deduplicate as fast as new ones.
+    """
+    digest = bytearray(hashlib.sha256("\x1f".join(parts).encode()).digest()[:10])
+    digest[0] = 0x70 | (digest[0] & 0x0F)
+    digest[2] = 0x80 | (digest[2] & 0x3F)
+    milliseconds = min(max(instant_us // 1_000, 0), (1 << 48) - 1)
+    return f"evt_{milliseconds:012x}{digest.hex()}"

@@ -1,0 +1,1 @@
+"""Pricing: what a call costs, by which rates, and why."""

@@ -1,0 +1,1 @@
+"""Usage: sums over any filter, group and interval."""
