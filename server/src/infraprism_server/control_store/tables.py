@@ -1,0 +1,144 @@
+"""The control plane's tables, for SQLite and PostgreSQL alike. Each feature queries its own.
+
+Instants are integer microseconds UTC, money is text of an exact decimal or integer pico-dollars,
+JSON is text written by msgspec: one meaning on both engines. A migration in migrations/ exists for
+every change here; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("instance_id", Text, primary_key=True),
+    Column("created_at_us", BigInteger, nullable=False),
+)
+"""One row: which installation this is. The event store carries the same id."""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("email", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("company", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("rate_limit_per_minute", Integer),  # enterprise: a number of its own
+    Column("timezone", Text, nullable=False),
+    Column("retention_days", Integer),  # null keeps events for ever
+    Column("created_at_us", BigInteger, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Integer, ForeignKey("accounts.number"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("scopes", Text, nullable=False),  # JSON list
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("expires_at_us", BigInteger),
+    Column("last_used_at_us", BigInteger),
+)
+
+entities = Table(
+    "entities",
+    metadata,
+    Column("account", Integer, ForeignKey("accounts.number"), primary_key=True),
+    Column("entity_type", Text, primary_key=True),
+    Column("entity_id", Text, primary_key=True),
+    Column("name", Text),
+    Column("metadata", Text, nullable=False),  # JSON object
+    Column("revenue_usd_monthly", Text),  # exact decimal
+    Column("updated_at_us", BigInteger, nullable=False),
+)
+"""What people say about an entity; what it costs is in the event store."""
+
+price_rates = Table(
+    "price_rates",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("rates", Text, nullable=False),  # JSON, see pricing/rate_card.py
+    Column("created_at_us", BigInteger, nullable=False),
+)
+"""Rates as they were used, never changed: events point here, and their cost is explained from it."""
+
+price_overrides = Table(
+    "price_overrides",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Integer, ForeignKey("accounts.number"), nullable=False, index=True),
+    Column("provider", Text, nullable=False),
+    Column("match", Text, nullable=False),  # exact, prefix, provider
+    Column("model", Text),  # null for a provider-wide discount
+    Column("rates", Text),  # JSON of prices per million; null for a discount
+    Column("discount_percent", Text),  # exact decimal
+    Column("effective_from_us", BigInteger),
+    Column("effective_to_us", BigInteger),
+    Column("note", Text),
+    Column("created_at_us", BigInteger, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Integer, ForeignKey("accounts.number"), index=True),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),  # queued, running, completed, failed, cancelled
+    Column("input", Text, nullable=False),  # JSON
+    Column("progress", Text, nullable=False),  # JSON: done, total, and where to go on after a kill
+    Column("result", Text),  # JSON
+    Column("error", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("leased_until_us", BigInteger),
+    Column("lease", Text),  # who holds it
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("finished_at_us", BigInteger),
+    Index("ix_jobs_status_created_at_us", "status", "created_at_us"),
+)
+"""Operator work: whoever inserts the row watches it, the process that owns the stores does it."""
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("account", Integer, ForeignKey("accounts.number"), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("body_hash", LargeBinary, nullable=False),
+    Column("holds_secret", Boolean, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("answer", LargeBinary),  # null where the answer held a secret
+    Column("created_at_us", BigInteger, nullable=False, index=True),
+    UniqueConstraint("account", "key"),
+)
