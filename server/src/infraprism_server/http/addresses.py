@@ -60,7 +60,7 @@ class HostPolicy:
         self._names = names | LOOPBACK_NAMES
 
     def check(self, host_header: str | None) -> None:
-        """InvalidRequest unless the name is one of ours. Addresses can not be rebound: they pass."""
+        """InvalidRequest unless the name is ours. Addresses can not be rebound: they pass."""
         if self._any:
             return
         name = (urlsplit(f"//{host_header or ''}").hostname or "").lower()

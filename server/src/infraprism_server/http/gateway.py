@@ -104,7 +104,7 @@ class Gateway:
                 extra.append(_NO_STORE)
                 await self._admit(scope, headers, address, extra)
             await self._app(scope, receive, send_with_headers)
-        except Exception as exception:  # noqa: BLE001 - the last place that can answer at all
+        except Exception as exception:
             if status:
                 raise
             error = error_from(exception, request_id)

@@ -1,4 +1,4 @@
-"""Prometheus metrics of the HTTP layer; labels hold routes and statuses, never an account's text."""
+"""Prometheus metrics of the HTTP layer; labels hold routes and statuses, no account's text."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _KEYED = re.compile(r"(?P<name>[a-z_]+)\[(?P<key>.*)\]", re.DOTALL)
 
 
 def parse_query(query_string: bytes, kind: type[Q]) -> Q:
-    """The query as `kind`. InvalidRequest naming the parameter that is wrong, unknown or doubled."""
+    """The query as `kind`. InvalidRequest naming the one that is wrong or unknown."""
     if len(query_string) > MAX_QUERY_BYTES:
         raise InvalidRequest(f"The query string is longer than {MAX_QUERY_BYTES} bytes")
     values: dict[str, Any] = {}
@@ -43,7 +43,7 @@ def parse_query(query_string: bytes, kind: type[Q]) -> Q:
             raise _unknown(name, shapes)
     for name, value in values.items():
         if value == "null" and not _takes_text(kind, name):
-            # The lax reading below would take it for "not given": a filter would be lost in silence.
+            # Read laxly it would be "not given": a filter would be lost in silence.
             raise InvalidRequest(f"'{name}' can not be null; leave it out instead", name)
     try:
         return msgspec.convert(values, kind, strict=False)

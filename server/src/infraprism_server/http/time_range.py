@@ -58,7 +58,7 @@ def zone_named(name: str, param: str = "timezone") -> ZoneInfo:
 
 
 def parse_range(start_date: str | None, end_date: str | None, zone: ZoneInfo) -> TimeRange:
-    """The instants between two query dates. InvalidRequest when unreadable or the wrong way round."""
+    """The instants between two query dates. InvalidRequest when they make none."""
     start_us = None if start_date is None else _instant(start_date, zone, "start_date", end=False)
     end_us = None if end_date is None else _instant(end_date, zone, "end_date", end=True)
     if start_us is not None and end_us is not None and start_us > end_us:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import Any, TypeVar
 
 import msgspec
 
 from infraprism_server.clock import iso_utc
 from infraprism_server.errors import InvalidRequest
-from infraprism_server.money import decimal_from_pico
+from infraprism_server.money import PICO_PER_DOLLAR, decimal_from_pico
 
 T = TypeVar("T")
 
@@ -63,9 +63,28 @@ _encoder = msgspec.json.Encoder(enc_hook=_encode_own_types, decimal_format="numb
 encode = _encoder.encode
 
 
-def decimal_text(amount: Decimal) -> msgspec.Raw:
-    """A decimal as a JSON number in plain digits (msgspec alone would write 1E-7)."""
-    return msgspec.Raw(format(amount, "f").encode())
+_JSON_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,60})?(?:[eE][+-]?[0-9]{1,3})?")
+
+
+def pico_of(raw: msgspec.Raw, param: str, max_pico: int) -> int | None:
+    """Pico-dollars of a JSON number that was left undecoded; None when it is absent or null.
+
+    Read as a decimal, so no digit passes through a float; rounded half-even to 1e-12 dollars.
+    InvalidRequest naming `param` unless it is between zero and `max_pico`.
+    """
+    text = bytes(raw)
+    if not text or text == b"null":
+        return None
+    if _JSON_NUMBER.fullmatch(text) is None:
+        raise InvalidRequest(f"'{param}' is a number of dollars", param)
+    with localcontext(prec=80, rounding=ROUND_HALF_EVEN, Emax=10_000, Emin=-10_000):
+        amount = Decimal(text.decode())
+        # Compared before it is scaled: 1e999 has no business becoming a thousand digits.
+        if not 0 <= amount <= Decimal(max_pico).scaleb(-12):
+            raise InvalidRequest(
+                f"'{param}' is from 0 to {max_pico // PICO_PER_DOLLAR:,} dollars", param
+            )
+        return int(amount.scaleb(12).to_integral_value())
 
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")

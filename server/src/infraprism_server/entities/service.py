@@ -1,0 +1,164 @@
+"""Entities: what each costs, beside what people say about it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from infraprism_server.accounts.service import AccountService
+from infraprism_server.clock import Clock
+from infraprism_server.entities.margin import revenue_pico
+from infraprism_server.entities.schemas import (
+    MAX_REVENUE_PICO,
+    EntityDetail,
+    EntityOut,
+    ListEntitiesQuery,
+    PatchEntity,
+)
+from infraprism_server.entities.store import EntityRecord, EntityRecords
+from infraprism_server.errors import InvalidRequest, NotFound
+from infraprism_server.event_store.contract import (
+    EntityQuery,
+    EntityTotals,
+    EventFilter,
+    EventStore,
+    UsageQuery,
+)
+from infraprism_server.http.fields import ENTITY_TYPE, check_entity_id, check_printable
+from infraprism_server.http.time_range import TimeRange, parse_range, zone_named
+from infraprism_server.http.wire import Dollars, instant, pico_of
+from infraprism_server.money import pico_from_decimal
+
+WRITE_TIMEOUT_SECONDS = 30
+MAX_MODELS = 1_000
+
+
+class EntityService:
+    """Entities of one account at a time."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        records: EntityRecords,
+        accounts: AccountService,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._records = records
+        self._accounts = accounts
+        self._clock = clock
+
+    def page(
+        self, account: int, query: ListEntitiesQuery, offset: int
+    ) -> tuple[list[EntityOut], int]:
+        """A page of entities and how many there are in all."""
+        zone = zone_named(query.timezone or self._accounts.get(account).timezone)
+        span = parse_range(query.start_date, query.end_date, zone)
+        page = self._store.list_entities(
+            EntityQuery(
+                account=account,
+                entity_type=query.type,
+                start_us=span.start_us,
+                end_us=span.end_us,
+                sort=query.sort.removeprefix("-"),  # type: ignore[arg-type]
+                descending=query.sort.startswith("-"),
+                limit=query.limit,
+                offset=offset,
+            )
+        )
+        keys = [(totals.entity_type, totals.entity_id) for totals in page.entities]
+        records = self._records.find_many(account, keys)
+        found = [
+            EntityOut(**self._fields(totals, records.get(key, EntityRecord()), span, zone))
+            for key, totals in zip(keys, page.entities, strict=True)
+        ]
+        return found, page.total
+
+    def get(self, account: int, entity_type: str, entity_id: str) -> EntityDetail:
+        """One entity with its cost by model, or NotFound."""
+        totals = self._store.find_entity(account, entity_type, entity_id)
+        if totals is None:
+            raise NotFound("There is no entity of this type and id")
+        by_model: dict[str, Dollars] = {}
+        if totals.first_seen_us is not None and totals.last_seen_us is not None:
+            question = UsageQuery(
+                filter=EventFilter(account=account, entity_type=entity_type, entity_id=entity_id),
+                bounds_us=(totals.first_seen_us, totals.last_seen_us + 1),
+                group_by=("model",),
+                limit=MAX_MODELS,
+            )
+            for row in self._store.usage(question).rows:
+                if row.group is not None:
+                    by_model[str(row.group[0])] = Dollars(row.sums.cost_pico)
+        key = (entity_type, entity_id)
+        record = self._records.find_many(account, [key]).get(key, EntityRecord())
+        zone = zone_named(self._accounts.get(account).timezone)
+        fields = self._fields(totals, record, TimeRange(None, None), zone)
+        return EntityDetail(**fields, cost_by_model=by_model)
+
+    def patch(
+        self, account: int, entity_type: str, entity_id: str, patch: PatchEntity
+    ) -> EntityDetail:
+        """Say something about an entity; one without events comes into being."""
+        if ENTITY_TYPE.fullmatch(entity_type) is None:
+            raise InvalidRequest(
+                "An entity type is a lower-case slug of up to 64 characters", "entity_type"
+            )
+        if not 1 <= len(entity_id) <= 256:
+            raise InvalidRequest("An entity id has 1 to 256 characters", "entity_id")
+        check_entity_id(entity_id)
+        changes = _changes(patch)
+        self._store.remember_entities(account, [(entity_type, entity_id)]).result(
+            WRITE_TIMEOUT_SECONDS
+        )
+        self._records.change(account, entity_type, entity_id, changes, self._clock.now_us())
+        return self.get(account, entity_type, entity_id)
+
+    def _fields(
+        self, totals: EntityTotals, record: EntityRecord, span: TimeRange, zone: ZoneInfo
+    ) -> dict[str, object]:
+        sums = totals.sums
+        revenue: int | None = None
+        monthly = record.revenue_usd_monthly
+        start_us = span.start_us if span.start_us is not None else totals.first_seen_us
+        if monthly is not None and start_us is not None:
+            now_us = self._clock.now_us()
+            end_us = now_us if span.end_us is None else min(span.end_us, now_us)
+            revenue = revenue_pico(Decimal(monthly), max(start_us, 0), end_us, zone)
+        return {
+            "entity_type": totals.entity_type,
+            "entity_id": totals.entity_id,
+            "first_seen": instant(totals.first_seen_us),
+            "last_seen": instant(totals.last_seen_us),
+            "total_cost": Dollars(sums.cost_pico),
+            "total_events": sums.events,
+            "total_tokens": sums.input_tokens + sums.output_tokens,
+            "errors": sums.errors,
+            "unpriced_events": sums.unpriced_events,
+            "name": record.name,
+            "metadata": msgspec.json.decode(record.metadata, type=dict[str, str]),
+            "revenue_usd_monthly": None
+            if monthly is None
+            else Dollars(pico_from_decimal(Decimal(monthly))),
+            "revenue_usd": None if revenue is None else Dollars(revenue),
+            "margin_usd": None if revenue is None else Dollars(revenue - sums.cost_pico),
+        }
+
+
+def _changes(patch: PatchEntity) -> dict[str, str | None]:
+    """The columns a patch sets."""
+    changes: dict[str, str | None] = {}
+    if patch.name is not msgspec.UNSET:
+        check_printable(patch.name, "name")
+        changes["name"] = patch.name
+    if patch.metadata is not msgspec.UNSET:
+        for key, value in (patch.metadata or {}).items():
+            check_printable(key, "metadata")
+            check_printable(value, f"metadata.{key}")
+        changes["metadata"] = msgspec.json.encode(patch.metadata or {}).decode()
+    if patch.revenue_usd_monthly:
+        pico = pico_of(patch.revenue_usd_monthly, "revenue_usd_monthly", MAX_REVENUE_PICO)
+        changes["revenue_usd_monthly"] = None if pico is None else Dollars(pico).text()
+    return changes

@@ -1,0 +1,191 @@
+"""A reported call becomes an event: the one place where what a client sent is given its meaning.
+
+Pure: no store, no prices. Every rule that a schema can not state is here, and its error names the
+field.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import msgspec
+
+from infraprism_server.clock import MICROSECONDS_PER_DAY, iso_utc
+from infraprism_server.errors import InfraPrismError, InvalidRequest
+from infraprism_server.event_store.contract import Event
+from infraprism_server.events.schemas import EventBatch, EventIn, RawBatch
+from infraprism_server.http.fields import is_printable
+from infraprism_server.http.wire import invalid_request_from, malformed_json, pico_of
+from infraprism_server.money import MAX_EVENT_COST_PICO
+
+MAX_FUTURE_US = MICROSECONDS_PER_DAY
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_batch_decoder = msgspec.json.Decoder(EventBatch)
+_raw_batch_decoder = msgspec.json.Decoder(RawBatch)
+_event_decoder = msgspec.json.Decoder(EventIn)
+
+Decoded = list[EventIn | InfraPrismError]
+
+
+class AcceptedTimes(msgspec.Struct, frozen=True):
+    """Which timestamps are taken, in microseconds; both ends inclusive."""
+
+    earliest_us: int
+    latest_us: int
+
+
+def accepted_times(now_us: int, retention_days: int | None) -> AcceptedTimes:
+    """From the account's retention (or 1970) to a day ahead of now."""
+    earliest_us = 0
+    if retention_days is not None:
+        earliest_us = max(0, now_us - retention_days * MICROSECONDS_PER_DAY)
+    return AcceptedTimes(earliest_us, now_us + MAX_FUTURE_US)
+
+
+def decode_batch(body: bytes) -> Decoded:
+    """The events of a body, with an error in the place of each that is wrong.
+
+    Decodes all at once, which is fast; only when that fails, event by event, so that one bad event
+    is one indexed error. InvalidRequest when the body is not a batch at all.
+    """
+    if not body:
+        raise InvalidRequest("A JSON body is required")
+    try:
+        return list(_batch_decoder.decode(body).events)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _decode_each(body)
+
+
+def _decode_each(body: bytes) -> Decoded:
+    try:
+        raw = _raw_batch_decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise invalid_request_from(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise malformed_json(error) from None
+    decoded: Decoded = []
+    for index, part in enumerate(raw.events):
+        try:
+            decoded.append(_event_decoder.decode(part))
+        except msgspec.ValidationError as error:
+            decoded.append(invalid_request_from(error, f"events[{index}]"))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            wrong = malformed_json(error)
+            decoded.append(InvalidRequest(wrong.message, f"events[{index}]"))
+    return decoded
+
+
+def event_from(sent: EventIn, event_id: str, times: AcceptedTimes) -> Event:
+    """The event to store, not yet priced. InvalidRequest naming the field when it can not be.
+
+    A reported cost is set as the cost with source `reported`; anything else is left `unpriced`.
+    """
+    timestamp_us = _microseconds(sent.timestamp)
+    if not times.earliest_us <= timestamp_us <= times.latest_us:
+        raise _out_of_time(timestamp_us, times)
+    if (sent.entity_type is None) is not (sent.entity_id is None):
+        missing = "entity_id" if sent.entity_id is None else "entity_type"
+        raise InvalidRequest("'entity_type' and 'entity_id' go together or not at all", missing)
+    _check_texts(sent)
+    _check_subsets(sent)
+    cost_pico = pico_of(sent.cost_usd, "cost_usd", MAX_EVENT_COST_PICO)
+    return Event(
+        id=event_id,
+        timestamp_us=timestamp_us,
+        provider=sent.provider,
+        model=sent.model,
+        input_tokens=sent.input_tokens,
+        output_tokens=sent.output_tokens,
+        cache_read_input_tokens=sent.cache_read_input_tokens,
+        cache_write_input_tokens=sent.cache_write_input_tokens,
+        cache_write_1h_input_tokens=sent.cache_write_1h_input_tokens,
+        reasoning_output_tokens=sent.reasoning_output_tokens,
+        input_audio_tokens=sent.input_audio_tokens,
+        output_audio_tokens=sent.output_audio_tokens,
+        web_search_requests=sent.web_search_requests,
+        service_tier=sent.service_tier,
+        latency_ms=sent.latency_ms,
+        entity_type=sent.entity_type,
+        entity_id=sent.entity_id,
+        session_id=sent.session_id,
+        tags=canonical_tags(tuple(sorted(sent.tags.items()))) if sent.tags else None,
+        success=sent.success,
+        error_type=sent.error_type,
+        error_code=sent.error_code,
+        cost_pico=cost_pico or 0,
+        cost_source="unpriced" if cost_pico is None else "reported",
+    )
+
+
+@lru_cache(maxsize=4_096)
+def canonical_tags(pairs: tuple[tuple[str, str], ...]) -> str:
+    """Tags as one canonical text. InvalidRequest when a key or a value is not printable.
+
+    Cached: an application sends the same few sets again and again.
+    """
+    for key, value in pairs:
+        if not is_printable(key) or not is_printable(value):
+            raise InvalidRequest("A tag has a control character or a line break", f"tags.{key}")
+    return msgspec.json.encode(dict(pairs)).decode()
+
+
+def _microseconds(moment: datetime) -> int:
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _out_of_time(timestamp_us: int, times: AcceptedTimes) -> InvalidRequest:
+    if timestamp_us > times.latest_us:
+        return InvalidRequest(
+            f"More than 24 hours ahead of the server's clock (latest: {iso_utc(times.latest_us)})",
+            "timestamp",
+        )
+    return InvalidRequest(
+        f"Older than what this account keeps (earliest: {iso_utc(times.earliest_us)})", "timestamp"
+    )
+
+
+def _check_texts(sent: EventIn) -> None:
+    if sent.entity_id in (".", ".."):
+        raise InvalidRequest(f"'entity_id' can not be '{sent.entity_id}' alone", "entity_id")
+    # One look at all of them together: a control character anywhere is rare, and then searched for.
+    together = f"{sent.provider}{sent.model}{sent.entity_id}{sent.session_id}{sent.id}"
+    if sent.error_type is not None or sent.error_code is not None:
+        together += f"{sent.error_type}{sent.error_code}"
+    if is_printable(together):
+        return
+    for field in ("provider", "model", "entity_id", "session_id", "id", "error_type", "error_code"):
+        text = getattr(sent, field)
+        if text is not None and not is_printable(text):
+            raise InvalidRequest(f"'{field}' has a control character or a line break", field)
+
+
+def _check_subsets(sent: EventIn) -> None:
+    """The details are subsets of their totals; the three cache kinds exclude each other."""
+    cached = (
+        sent.cache_read_input_tokens
+        + sent.cache_write_input_tokens
+        + sent.cache_write_1h_input_tokens
+    )
+    if cached > sent.input_tokens:
+        field = (
+            "cache_read_input_tokens"
+            if sent.cache_read_input_tokens
+            else "cache_write_input_tokens"
+            if sent.cache_write_input_tokens
+            else "cache_write_1h_input_tokens"
+        )
+        raise InvalidRequest(
+            "'input_tokens' is the total, cached tokens included: the cache details add up to "
+            f"{cached}, the total is {sent.input_tokens}",
+            field,
+        )
+    for detail, total in (
+        ("input_audio_tokens", "input_tokens"),
+        ("reasoning_output_tokens", "output_tokens"),
+        ("output_audio_tokens", "output_tokens"),
+    ):
+        if getattr(sent, detail) > getattr(sent, total):
+            raise InvalidRequest(f"'{detail}' is a part of '{total}' and can not be more", detail)
