@@ -73,6 +73,11 @@ MetadataKey = Annotated[str, printable(64, "Key.")]
 MetadataValue = Annotated[str, printable(500, "Value.", min_length=0)]
 
 
+Metadata = Annotated[
+    dict[MetadataKey, MetadataValue], msgspec.Meta(max_length=MAX_METADATA_KEYS)
+]
+
+
 class PatchEntity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is left out stays; null clears."""
 

@@ -147,6 +147,10 @@ class EntityService:
         }
 
 
+def _dollars(text: str | None) -> Dollars | None:
+    return None if text is None else Dollars(pico_from_decimal(Decimal(text)))
+
+
 def _changes(patch: PatchEntity) -> dict[str, str | None]:
     """The columns a patch sets."""
     changes: dict[str, str | None] = {}
