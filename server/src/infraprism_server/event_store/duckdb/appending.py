@@ -1,0 +1,152 @@
+"""What the writer's thread does to the file: a group of appends, a repricing, a fold.
+
+Each is one transaction. Nothing here knows of queues or futures (writer.py does).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from infraprism_server.event_store.contract import CostChange, Event, Outcome
+from infraprism_server.event_store.duckdb import bulk, rows
+from infraprism_server.event_store.duckdb.database import Database
+from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
+from infraprism_server.event_store.duckdb.duplicates import (
+    find_rowids,
+    find_stored,
+    outcome_beside,
+)
+from infraprism_server.event_store.duckdb.repricing import apply_changes
+from infraprism_server.event_store.duckdb.rollup import Folding
+from infraprism_server.ids import event_key
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One account's events and the keys of their ids, in one order."""
+
+    account: int
+    events: Sequence[Event]
+    keys: Sequence[tuple[bytes, str | None]]
+
+
+class Appender:
+    """The state the writer keeps beside the file; `load` makes it anew from the file."""
+
+    def __init__(self, database: Database, dictionaries: Dictionaries, folding: Folding) -> None:
+        self._database = database
+        self._dictionaries = dictionaries
+        self._folding = folding
+        self.commit_no = 0
+        self.events = 0
+
+    def load(self) -> None:
+        """Learn from the file what is in it."""
+        connection = self._database.connection
+        self._folding.load(connection)
+        ((count, highest),) = connection.execute(
+            "SELECT count(*), max(commit_no) FROM events"
+        ).fetchall()
+        self.events = count
+        self.commit_no = max(highest or 0, self._folding.watermark)
+        self._dictionaries.load(connection)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = self._database.connection
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            self._dictionaries.undo()
+            # After a failed commit there is no transaction left to roll back.
+            with contextlib.suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
+            raise
+        self._dictionaries.keep()
+
+    def append(self, batches: Sequence[Batch]) -> list[list[Outcome]]:
+        """Store what is new of the batches, durably, and say what became of each event."""
+        first: dict[tuple[int, bytes], rows.Candidate] = {}
+        for batch in batches:
+            account = batch.account
+            for event, (key, text) in zip(batch.events, batch.keys, strict=True):
+                if (account, key) not in first:
+                    first[account, key] = rows.Candidate(account, key, text, event)
+        with self._transaction() as connection:
+            stored = find_stored(connection, list(first.values()))
+            fresh = [candidate for name, candidate in first.items() if name not in stored]
+            if fresh:
+                incoming = rows.build(connection, self._dictionaries, fresh, self.commit_no + 1)
+                connection.execute("INSERT INTO events SELECT * FROM incoming")
+                del incoming
+        if fresh:
+            self.commit_no += 1
+            self.events += len(fresh)
+            self._folding.appended(self.commit_no, len(fresh))
+        return [_outcomes(batch, first, stored) for batch in batches]
+
+    def remember(self, account: int, entities: Iterable[tuple[str, str]]) -> None:
+        """Give codes to entities that may have no events."""
+        names = {(account, entity_type, entity_id) for entity_type, entity_id in entities}
+        if names:
+            with self._transaction() as connection:
+                self._dictionaries.entities(connection, names)
+
+    def reprice(self, account: int, changes: Sequence[CostChange]) -> int:
+        """Change costs, and the rollups by the difference. The last change of an id counts."""
+        wanted = {event_key(change.event_id): change for change in changes}
+        ids = [(key, account, text) for key, text in wanted]
+        with self._transaction() as connection:
+            rowids = find_rowids(connection, ids).get(account, [])
+            return apply_changes(connection, account, rowids, wanted, self._folding.watermark)
+
+    def bulk_append(self, account: int, table: pa.Table) -> int:
+        """Load a table of events whose ids are new; see bulk.py."""
+        with self._transaction() as connection:
+            bulk.insert(connection, self._dictionaries, account, table, self.commit_no + 1)
+        for start in range(0, table.num_rows, bulk.ROWS_PER_COMMIT_NO):
+            self.commit_no += 1
+            self._folding.appended(
+                self.commit_no, min(bulk.ROWS_PER_COMMIT_NO, table.num_rows - start)
+            )
+        self.events += table.num_rows
+        return int(table.num_rows)
+
+    def tidy(self) -> bool:
+        """Fold one chunk when the tail is long. Answers whether there was something to do."""
+        if not self._folding.due():
+            return False
+        connection = self._database.connection
+        try:
+            self._folding.fold_chunk(connection)
+            self._folding.merge_if_loose(connection)
+        except duckdb.Error:
+            with contextlib.suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
+            raise
+        return True
+
+
+def _outcomes(
+    batch: Batch,
+    first: dict[tuple[int, bytes], rows.Candidate],
+    stored: dict[tuple[int, bytes], Event],
+) -> list[Outcome]:
+    outcomes = []
+    for event, (key, _) in zip(batch.events, batch.keys, strict=True):
+        name = (batch.account, key)
+        before = stored.get(name)
+        if before is not None:
+            outcomes.append(outcome_beside(before, event))
+        elif first[name].event is event:
+            outcomes.append(Outcome.ACCEPTED)
+        else:
+            outcomes.append(outcome_beside(first[name].event, event))
+    return outcomes

@@ -1,0 +1,242 @@
+"""The DuckDB file: opening it with clear refusals, a cursor per thread, opening it anew.
+
+One process holds the file; inside it every thread reads through a cursor of its own. After an
+error that DuckDB itself calls fatal nothing works on the old handles: `reopen` replaces them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from infraprism_server.errors import StartupError, Unavailable
+from infraprism_server.event_store.duckdb import schema
+
+FILE_NAME: Final = "events.duckdb"
+CHECKPOINT_THRESHOLD: Final = "16MB"
+"""Log size at which DuckDB moves it into the file: larger ones stall commits longer."""
+
+_DEFAULT_MEMORY_LIMIT_MB = 1_024
+_CLOSE_WAIT_SECONDS = 10.0
+_LOCK_HOLDER = re.compile(r"\(PID (\d+)\)")
+
+_open_files: set[Path] = set()
+_open_files_guard = threading.Lock()
+
+
+class Database:
+    """One open event file. `connection` is the writer's alone; readers take a `snapshot`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        instance_id: str,
+        memory_limit_mb: int | None,
+        threads: int | None,
+        steps: Sequence[schema.Step] = schema.STEPS,
+    ) -> None:
+        self.file = folder.resolve() / FILE_NAME
+        self.instance_id = instance_id
+        self.steps = steps
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": f"{memory_limit_mb or default_memory_limit_mb()}MB",
+            "threads": str(threads or os.cpu_count() or 1),
+            "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+        }
+        self._guard = threading.Condition()
+        self._reading = 0
+        self._generation = 0
+        self._cursors: dict[threading.Thread, duckdb.DuckDBPyConnection] = {}
+        self._local = threading.local()
+        self._closed = False
+        _claim(self.file)
+        try:
+            self._open()
+        except BaseException:
+            _release(self.file)
+            raise
+
+    def _open(self) -> None:
+        # Cursors are made from a handle that executes nothing, so that none waits for the writer.
+        self._root = _connect(self.file, self._config)
+        self.connection = self._root.cursor()
+        try:
+            self.schema_version = schema.prepare(
+                self.connection, self.file, instance_id=self.instance_id, steps=self.steps
+            )
+        except duckdb.Error as error:
+            self._close_writer()
+            raise _startup_error(error) from error
+        except BaseException:
+            self._close_writer()
+            raise
+
+    def reopen(self) -> None:
+        """Throw every handle away and open the file again; readers in flight get Unavailable."""
+        with self._guard:
+            self._close_handles()
+            self._open()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """The calling thread's own connection, made at its first read. Under the guard."""
+        cached: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
+        if cached is not None and self._local.generation == self._generation:
+            return cached
+        for thread in [thread for thread in self._cursors if not thread.is_alive()]:
+            self._cursors.pop(thread).close()
+        cursor = self._root.cursor()
+        self._cursors[threading.current_thread()] = cursor
+        self._local.cursor = cursor
+        self._local.generation = self._generation
+        return cursor
+
+    @contextmanager
+    def snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor inside one transaction: all its statements see the same events."""
+        with self._guard:
+            if self._closed:
+                raise Unavailable("the event store is closed")
+            cursor = self._cursor()
+            self._reading += 1
+        try:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            try:
+                yield cursor
+            finally:
+                cursor.execute("ROLLBACK")
+        except duckdb.Error as error:
+            self._local.cursor = None
+            raise Unavailable(_reason(error)) from error
+        finally:
+            with self._guard:
+                self._reading -= 1
+                self._guard.notify_all()
+
+    def bytes_on_disk(self) -> int:
+        """The file and its log, as the file system counts them."""
+        total = 0
+        for path in (self.file, self.file.with_name(FILE_NAME + ".wal")):
+            try:
+                total += path.stat().st_size
+            except FileNotFoundError:
+                continue
+        return total
+
+    def close(self) -> None:
+        """Release the file; the log is moved into it where that is possible."""
+        with self._guard:
+            if self._closed:
+                return
+            self._closed = True
+            self._close_handles()
+        _release(self.file)
+
+    def _close_handles(self) -> None:
+        self._generation += 1
+        for cursor in self._cursors.values():
+            cursor.interrupt()
+        # A reader between two statements starts one more before it sees that it is over.
+        deadline = time.monotonic() + _CLOSE_WAIT_SECONDS
+        while self._reading and time.monotonic() < deadline:
+            self._guard.wait(0.05)
+            for cursor in self._cursors.values():
+                cursor.interrupt()
+        for cursor in self._cursors.values():
+            cursor.close()
+        self._cursors.clear()
+        self._close_writer()
+
+    def _close_writer(self) -> None:
+        self.connection.close()
+        self._root.close()
+
+
+def default_memory_limit_mb() -> int:
+    """A quarter of the machine's memory, at most a gigabyte."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(64, min(_DEFAULT_MEMORY_LIMIT_MB, machine // 4 // (1 << 20)))
+
+
+def is_fatal(error: duckdb.Error) -> bool:
+    """Whether DuckDB refuses all further work on the handles it happened on."""
+    return isinstance(error, duckdb.FatalException | duckdb.InternalException) or (
+        "invalidated" in str(error)
+    )
+
+
+def is_about_storage(error: duckdb.Error) -> bool:
+    """Whether the disk is at fault rather than what was written to it."""
+    text = str(error)
+    return (
+        is_fatal(error)
+        or isinstance(error, duckdb.IOException)
+        or "Could not write" in text
+        or "Failed to commit" in text
+        or "fsync" in text
+    )
+
+
+def _connect(
+    file: Path, config: dict[str, str | bool | int | float | list[str]]
+) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(str(file), config=config)
+    except duckdb.Error as error:
+        raise _startup_error(error) from error
+
+
+def _startup_error(error: duckdb.Error) -> StartupError:
+    """One line that says what to do; DuckDB's own text names paths and is not shown."""
+    text = str(error)
+    lowered = text.lower()
+    if "could not set lock" in lowered:
+        holder = _LOCK_HOLDER.search(text)
+        who = f"process {holder[1]}" if holder else "another process"
+        return StartupError(f"the event store is open in {who}: stop it first")
+    if "not a valid duckdb" in lowered:
+        return StartupError(
+            "events.duckdb is not a DuckDB file: move it away or restore it from a backup"
+        )
+    if "permission denied" in lowered or "read-only file system" in lowered:
+        return StartupError(
+            "no permission to write events.duckdb: give this user the data folder and its files"
+        )
+    if "no space" in lowered or "too large" in lowered or "quota" in lowered:
+        return StartupError("no room on the disk of the data folder: free some and start again")
+    if "no such file" in lowered or "cannot open file" in lowered:
+        return StartupError("the data folder does not exist or can not be entered: make it first")
+    return StartupError(
+        f"events.duckdb can not be opened ({text.splitlines()[0][:200]}):"
+        " restore it from a backup, or use the program version that wrote it"
+    )
+
+
+def _reason(error: duckdb.Error) -> str:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "the event store has not enough memory for this question: narrow it or try later"
+    return "the event store can not answer now"
+
+
+def _claim(file: Path) -> None:
+    # DuckDB hands a second opener in the same process the first one's instance: two writers.
+    with _open_files_guard:
+        if file in _open_files:
+            raise StartupError("the event store is open in this process already: close it first")
+        _open_files.add(file)
+
+
+def _release(file: Path) -> None:
+    with _open_files_guard:
+        _open_files.discard(file)

@@ -1,0 +1,165 @@
+"""Reading entities: who was seen or remembered, and what each of them costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import duckdb
+
+from infraprism_server.event_store.contract import (
+    EntityPage,
+    EntityQuery,
+    EntitySort,
+    EntityTotals,
+    EventFilter,
+    Sums,
+)
+from infraprism_server.event_store.duckdb import rollup
+from infraprism_server.event_store.duckdb.database import Database
+from infraprism_server.event_store.duckdb.filters import (
+    Clause,
+    Selection,
+    find_entity_code,
+    select,
+)
+from infraprism_server.event_store.duckdb.sums import ROLLUP_SUMS, sums_from_row
+
+_SORT_KEYS: Final[dict[EntitySort, str]] = {
+    "total_cost": "coalesce(k.cost_pico, 0)",
+    "total_events": "coalesce(k.events, 0)",
+    "first_seen": "s.first_us",
+    "last_seen": "s.last_us",
+    "entity_id": "n.entity_id",
+}
+
+_SEEN: Final = """
+    SELECT entity_code, min(first_us) AS first_us, max(last_us) AS last_us FROM (
+        SELECT entity_code, min(first_us) AS first_us, max(last_us) AS last_us
+        FROM rollup_entity_day WHERE account = ? GROUP BY entity_code
+        UNION ALL
+        SELECT entity_code, min(ts), max(ts) FROM events
+        WHERE account = ? AND commit_no > ? GROUP BY entity_code
+    ) GROUP BY entity_code
+"""
+
+
+def list_entities(database: Database, query: EntityQuery) -> EntityPage:
+    """A page of entities: first who is on it, by the sort key alone, then their sums."""
+    with database.snapshot() as cursor:
+        where = EventFilter(account=query.account, start_us=query.start_us, end_us=query.end_us)
+        selection = select(cursor, where)
+        covered = rollup.watermark(cursor)
+        of_type = Clause("n.account = ?", (query.account,))
+        if query.entity_type is not None:
+            of_type &= Clause("n.entity_type = ?", (query.entity_type,))
+        ((total,),) = cursor.execute(
+            f"SELECT count(*) FROM entities n WHERE {of_type.text}",  # noqa: S608
+            list(of_type.values),
+        ).fetchall()
+        direction = "DESC" if query.descending else "ASC"
+        keys = _keys(selection, covered, needed=query.sort in ("total_cost", "total_events"))
+        found = cursor.execute(
+            f"""WITH seen AS ({_SEEN}), keys AS ({keys.text})
+            SELECT n.code, n.entity_type, n.entity_id, s.first_us, s.last_us FROM entities n
+            LEFT JOIN seen s ON s.entity_code = n.code LEFT JOIN keys k ON k.entity_code = n.code
+            WHERE {of_type.text}
+            ORDER BY s.first_us IS NULL, {_SORT_KEYS[query.sort]} {direction},
+            n.entity_type, n.entity_id LIMIT ? OFFSET ?""",  # noqa: S608
+            [
+                *(query.account, query.account, covered),
+                *keys.values,
+                *of_type.values,
+                *(query.limit, query.offset),
+            ],
+        ).fetchall()
+        sums = _sums_by_entity(cursor, selection, covered, [row[0] for row in found])
+    return EntityPage(
+        entities=[
+            EntityTotals(
+                entity_type=entity_type,
+                entity_id=entity_id,
+                first_seen_us=first_us,
+                last_seen_us=last_us,
+                sums=sums.get(code, Sums()),
+            )
+            for code, entity_type, entity_id, first_us, last_us in found
+        ],
+        total=total,
+    )
+
+
+def find_entity(
+    database: Database, account: int, entity_type: str, entity_id: str
+) -> EntityTotals | None:
+    """One entity with its sums of all time, or None."""
+    with database.snapshot() as cursor:
+        code = find_entity_code(cursor, account, entity_type, entity_id)
+        if code is None:
+            return None
+        selection = select(cursor, EventFilter(account=account))
+        covered = rollup.watermark(cursor)
+        sums = _sums_by_entity(cursor, selection, covered, [code])
+        ((first_us, last_us),) = cursor.execute(
+            """SELECT min(first_us), max(last_us) FROM (
+            SELECT first_us, last_us FROM rollup_entity_day
+            WHERE account = ? AND entity_code = ?
+            UNION ALL SELECT ts, ts FROM events
+            WHERE account = ? AND entity_code = ? AND commit_no > ?)""",
+            [account, code, account, code, covered],
+        ).fetchall()
+    return EntityTotals(
+        entity_type=entity_type,
+        entity_id=entity_id,
+        first_seen_us=first_us,
+        last_seen_us=last_us,
+        sums=sums.get(code, Sums()),
+    )
+
+
+def _parts(selection: Selection, covered: int) -> list[rollup.Part]:
+    if selection.start_us >= selection.end_us:
+        return [rollup.events_part(selection, 0, 0)]
+    return rollup.parts(selection, rollup.ENTITY_DAY, covered, selection.start_us, selection.end_us)
+
+
+def _keys(selection: Selection, covered: int, *, needed: bool) -> Clause:
+    """Cost and events of each entity: what a page may be sorted by, and no more."""
+    if not needed:
+        return Clause("SELECT NULL::INTEGER AS entity_code")
+    pieces = _parts(selection, covered)
+    return Clause(
+        "SELECT entity_code, sum(cost_pico) AS cost_pico, sum(events) AS events FROM ("  # noqa: S608
+        + " UNION ALL ".join(
+            "SELECT entity_code, sum(cost_pico) AS cost_pico,"  # noqa: S608
+            f" {'sum(events)' if piece.rolled else 'count(*)'} AS events"
+            f" FROM {piece.table} WHERE {piece.where.text} GROUP BY entity_code"
+            for piece in pieces
+        )
+        + ") GROUP BY entity_code",
+        tuple(value for piece in pieces for value in piece.where.values),
+    )
+
+
+def _sums_by_entity(
+    cursor: duckdb.DuckDBPyConnection, selection: Selection, covered: int, codes: Sequence[int]
+) -> dict[int, Sums]:
+    if not codes:
+        return {}
+    if len(codes) == 1:
+        chosen = Clause("entity_code = ?", (codes[0],))
+    else:
+        chosen = Clause("entity_code IN (SELECT unnest(?::INTEGER[]))", (list(codes),))
+    pieces = _parts(replace(selection, codes=selection.codes & chosen), covered)
+    found = cursor.execute(
+        f"SELECT entity_code, {ROLLUP_SUMS} FROM ("  # noqa: S608
+        + " UNION ALL ".join(
+            f"SELECT entity_code, {piece.sums} FROM {piece.table}"  # noqa: S608
+            f" WHERE {piece.where.text} GROUP BY entity_code"
+            for piece in pieces
+        )
+        + ") GROUP BY entity_code",
+        [value for piece in pieces for value in piece.where.values],
+    ).fetchall()
+    return {row[0]: sums_from_row(row[1:]) for row in found}

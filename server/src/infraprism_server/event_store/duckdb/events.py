@@ -1,0 +1,149 @@
+"""Reading events: one, a page of the newest, all of them from the oldest.
+
+A page is found in three steps, so that its cost depends on the page and not on how deep it lies:
+count the matching events by day (which gives the exact total and the days the page lies in), sort
+ids and row numbers of those days alone, then read the rows of the page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import duckdb
+
+from infraprism_server.event_store.contract import Event, EventFilter, EventPage, Position
+from infraprism_server.event_store.duckdb import rollup, rows
+from infraprism_server.event_store.duckdb.database import Database
+from infraprism_server.event_store.duckdb.duplicates import find_rowids
+from infraprism_server.event_store.duckdb.filters import Clause, Selection, select
+from infraprism_server.ids import event_key
+
+_SCAN_SLICE_EVENTS: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The total of a list, and the slots [first, last] that hold a page with `before` above it."""
+
+    total: int
+    first: int | None
+    last: int | None
+    before: int
+
+
+def find_event(database: Database, account: int, event_id: str) -> Event | None:
+    """The event with this id, or None."""
+    key, text = event_key(event_id)
+    with database.snapshot() as cursor:
+        rowids = find_rowids(cursor, [(key, account, text)]).get(account, [])
+        for _, event in rows.read(cursor, account, rowids).values():
+            if event.id == event_id:
+                return event
+    return None
+
+
+def list_events(
+    database: Database, where: EventFilter, *, limit: int, offset: int, after: Position | None
+) -> EventPage:
+    """A page of events, newest first."""
+    with database.snapshot() as cursor:
+        selection = select(cursor, where)
+        if selection.nothing or selection.start_us >= selection.end_us:
+            return EventPage(events=[], total=0, next_position=None)
+        grid = rollup.ENTITY_DAY if selection.by_entity or selection.details else rollup.QUARTER
+        window = _find_window(cursor, selection, grid, limit=limit, offset=offset, after=after)
+        if window.first is None or window.last is None:
+            return EventPage(events=[], total=window.total, next_position=None)
+        start_us = max(selection.start_us, window.first * grid.width_us)
+        end_us = min(selection.end_us, (window.last + 1) * grid.width_us)
+        condition = selection.events(start_us, end_us)
+        if after is not None:
+            condition &= _older_than(after)
+        found = cursor.execute(
+            f"SELECT rowid, ts, id FROM events WHERE {condition.text}"  # noqa: S608
+            " ORDER BY ts DESC, id DESC LIMIT ? OFFSET ?",
+            [*condition.values, limit + 1, offset - window.before],
+        ).fetchall()
+        page = rows.read(cursor, where.account, [row[0] for row in found[:limit]])
+    events = [page[row[0]][1] for row in found[:limit]]
+    more = offset + len(events) < window.total if after is None else len(found) > limit
+    last = found[: len(events)][-1:] if more else []
+    position = Position(last[0][1], last[0][2].bytes) if last else None
+    return EventPage(events=events, total=window.total, next_position=position)
+
+
+def scan_events(
+    database: Database, where: EventFilter, *, limit: int, after: Position | None
+) -> list[Event]:
+    """Events from the oldest on."""
+    with database.snapshot() as cursor:
+        selection = select(cursor, where)
+        if selection.nothing:
+            return []
+        condition = selection.events(selection.start_us, selection.end_us)
+        if after is not None:
+            condition &= Clause(
+                "ts >= ? AND (ts > ? OR id > ?)",
+                (after.timestamp_us, after.timestamp_us, UUID(bytes=after.key)),
+            )
+        found = cursor.execute(
+            f"SELECT rowid FROM events WHERE {condition.text} ORDER BY ts, id LIMIT ?",  # noqa: S608
+            [*condition.values, limit],
+        ).fetchall()
+        events: list[Event] = []
+        for start in range(0, len(found), _SCAN_SLICE_EVENTS):
+            rowids = [rowid for (rowid,) in found[start : start + _SCAN_SLICE_EVENTS]]
+            read = rows.read(cursor, where.account, rowids)
+            events += [read[rowid][1] for rowid in rowids]
+    return events
+
+
+def _older_than(position: Position) -> Clause:
+    return Clause(
+        "ts <= ? AND (ts < ? OR id < ?)",
+        (position.timestamp_us, position.timestamp_us, UUID(bytes=position.key)),
+    )
+
+
+def _find_window(
+    cursor: duckdb.DuckDBPyConnection,
+    selection: Selection,
+    grid: rollup.Rollup,
+    *,
+    limit: int,
+    offset: int,
+    after: Position | None,
+) -> _Window:
+    """Count by slot of the grid, and find the slots of the page (and of the event after it)."""
+    if selection.details is None:
+        covered = rollup.watermark(cursor)
+        pieces = rollup.parts(selection, grid, covered, selection.start_us, selection.end_us)
+    else:
+        pieces = [rollup.events_part(selection, selection.start_us, selection.end_us)]
+    counts = " UNION ALL ".join(
+        f"SELECT {grid.column if piece.rolled else grid.of_ts} AS slot,"  # noqa: S608
+        f" {'sum(events)' if piece.rolled else 'count(*)'} AS n"
+        f" FROM {piece.table} WHERE {piece.where.text} GROUP BY slot"
+        for piece in pieces
+    )
+    values: list[object] = [value for piece in pieces for value in piece.where.values]
+    # With a position, its own slot may lie on both sides of it: the slots below it must suffice.
+    top = None if after is None else after.timestamp_us // grid.width_us
+    found = cursor.execute(
+        f"""WITH counted AS MATERIALIZED (
+            SELECT slot, sum(n)::BIGINT AS n FROM ({counts}) GROUP BY slot HAVING sum(n) > 0),
+        placed AS (
+            SELECT slot, n, CASE WHEN slot = ? THEN 0 ELSE n END AS certain,
+            sum(certain) OVER (ORDER BY slot DESC) AS upto
+            FROM counted WHERE ? IS NULL OR slot <= ?)
+        SELECT (SELECT sum(n) FROM counted), min(slot), max(slot), min(upto - certain)
+        FROM placed WHERE (upto > ? OR slot = ?) AND upto - certain < ?""",  # noqa: S608
+        [*values, top, top, top, offset, top, offset + limit + 1],
+    ).fetchall()
+    total, first, last, before = found[0]
+    if after is not None:
+        # Everything from the position down to the first slot is sorted: nothing was skipped.
+        return _Window(total or 0, first, top if first is not None else None, 0)
+    return _Window(total or 0, first, last, before or 0)

@@ -1,0 +1,233 @@
+"""Sums made beforehand: by entity, day and model, and by quarter hour and model.
+
+A rollup row is a sum over some events of its cell; a cell may have several rows, and readers add
+them up. That makes every change an insert: folding new events, and the difference a repricing
+makes. The rollups cover exactly the events whose commit_no is up to the watermark; readers add
+the events after it from the table itself, in the same snapshot, so answers are always exact.
+
+The writer folds between commits, in chunks that bound how long a commit can wait, and merges the
+rows of one (account, day) at a time when they have become many more than their cells.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+
+from infraprism_server.clock import MICROSECONDS_PER_DAY, MICROSECONDS_PER_MINUTE
+from infraprism_server.event_store.duckdb.filters import Clause, Selection
+from infraprism_server.event_store.duckdb.sums import EVENT_SUMS, ROLLUP_SUMS, SUM_NAMES
+
+FOLD_AFTER_EVENTS: Final = 100_000
+"""How long the tail that readers sum from the table may become."""
+FOLD_CHUNK_EVENTS: Final = 50_000
+"""Events folded at once, about 30 ms: more only when a single commit holds more."""
+_COMPACT_EVERY_FOLDS: Final = 8
+_LOOSE_ROWS: Final = 20_000
+"""Unmerged rows of one account and day, beyond as many as it has merged, that start a merge."""
+
+# Integer division cuts towards zero: the shift of a million days makes it a floor.
+DAY_OF_TS: Final = "((ts + 86400000000000000) // 86400000000 - 1000000)::INTEGER"
+QUARTER_OF_TS: Final = "((ts + 86400000000000000) // 900000000 - 96000000)::INTEGER"
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """One of the two tables, and the grid of time it has."""
+
+    table: str
+    column: str
+    width_us: int
+    of_ts: str
+    """The same grid, of an event row."""
+
+
+ENTITY_DAY: Final = Rollup("rollup_entity_day", "day", MICROSECONDS_PER_DAY, DAY_OF_TS)
+QUARTER: Final = Rollup("rollup_quarter", "slot", 15 * MICROSECONDS_PER_MINUTE, QUARTER_OF_TS)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A table and a condition; the parts of a question cover each of its events exactly once."""
+
+    table: str
+    where: Clause
+    sums: str
+    rolled: bool
+
+
+def watermark(cursor: duckdb.DuckDBPyConnection) -> int:
+    """The last commit_no the rollups cover, in the cursor's snapshot."""
+    rows = cursor.execute("SELECT watermark FROM rollup_state").fetchall()
+    return int(rows[0][0])
+
+
+def events_part(selection: Selection, start_us: int, end_us: int) -> Part:
+    """A range of time, from the event rows alone."""
+    return Part("events", selection.events(start_us, end_us), EVENT_SUMS, rolled=False)
+
+
+def parts(
+    selection: Selection, rollup: Rollup, covered: int, start_us: int, end_us: int
+) -> list[Part]:
+    """A range of time from a rollup, its ragged edges and its tail from the event rows.
+
+    The selection must have no details; `covered` is the watermark.
+    """
+    first = -(-start_us // rollup.width_us)
+    last = end_us // rollup.width_us
+    if first >= last:
+        return [events_part(selection, start_us, end_us)]
+    inner_start_us, inner_end_us = first * rollup.width_us, last * rollup.width_us
+    tail = events_part(selection, inner_start_us, inner_end_us)
+    result = [
+        Part(
+            rollup.table,
+            selection.codes
+            & Clause(f"{rollup.column} >= ? AND {rollup.column} < ?", (first, last)),
+            ROLLUP_SUMS,
+            rolled=True,
+        ),
+        Part(tail.table, tail.where & Clause("commit_no > ?", (covered,)), tail.sums, rolled=False),
+    ]
+    if start_us < inner_start_us:
+        result.append(events_part(selection, start_us, inner_start_us))
+    if inner_end_us < end_us:
+        result.append(events_part(selection, inner_end_us, end_us))
+    return result
+
+
+# Folding and merging speak of every account at once: nobody reads their result, only sums by it.
+_FOLD: Final = (
+    f"""INSERT INTO rollup_entity_day
+    SELECT account, {DAY_OF_TS} AS day, entity_code, model_code, false, min(ts), max(ts),
+    {EVENT_SUMS} FROM events WHERE commit_no > ? AND commit_no <= ?
+    GROUP BY account, day, entity_code, model_code""",  # noqa: S608
+    f"""INSERT INTO rollup_quarter
+    SELECT account, {QUARTER_OF_TS} AS slot, model_code, false,
+    {EVENT_SUMS} FROM events WHERE commit_no > ? AND commit_no <= ?
+    GROUP BY account, slot, model_code""",  # noqa: S608
+)
+
+_LOOSE_DAYS: Final = """
+    SELECT account, day FROM rollup_entity_day GROUP BY account, day
+    HAVING count(*) FILTER (NOT merged) > ? + count(*) FILTER (merged)
+    ORDER BY count(*) DESC LIMIT 1
+"""
+
+_MERGED_DAY: Final = f"""
+    SELECT account, day, entity_code, model_code, true AS merged,
+    min(first_us) AS first_us, max(last_us) AS last_us, {ROLLUP_SUMS}
+    FROM rollup_entity_day WHERE account = ? AND day = ?
+    GROUP BY account, day, entity_code, model_code ORDER BY entity_code, model_code
+"""  # noqa: S608
+
+_MERGED_QUARTERS: Final = f"""
+    SELECT account, slot, model_code, true AS merged, {ROLLUP_SUMS}
+    FROM rollup_quarter WHERE account = ? AND slot >= ? AND slot < ?
+    GROUP BY account, slot, model_code ORDER BY slot, model_code
+"""  # noqa: S608
+
+
+class Folding:
+    """The writer's book of what is not folded yet."""
+
+    def __init__(
+        self,
+        *,
+        after_events: int = FOLD_AFTER_EVENTS,
+        chunk_events: int = FOLD_CHUNK_EVENTS,
+        loose_rows: int = _LOOSE_ROWS,
+    ) -> None:
+        self.watermark = 0
+        self._after_events = after_events
+        self._chunk_events = chunk_events
+        self._loose_rows = loose_rows
+        self._tail: deque[tuple[int, int]] = deque()
+        self._tail_events = 0
+        self._folds = 0
+
+    def load(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Find the tail of a file that was just opened."""
+        self.watermark = watermark(connection)
+        self._tail = deque(
+            connection.execute(
+                "SELECT commit_no, count(*) FROM events WHERE commit_no > ?"
+                " GROUP BY commit_no ORDER BY commit_no",
+                [self.watermark],
+            ).fetchall()
+        )
+        self._tail_events = sum(count for _, count in self._tail)
+
+    def appended(self, commit_no: int, count: int) -> None:
+        """A commit has added events."""
+        self._tail.append((commit_no, count))
+        self._tail_events += count
+
+    def due(self) -> bool:
+        """Whether the tail is long enough for another chunk."""
+        return self._tail_events > self._after_events
+
+    def fold_chunk(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Move the oldest part of the tail into the rollups, in one transaction."""
+        count, taken, last = 0, 0, self.watermark
+        for commit_no, events in self._tail:
+            if count and count + events > self._chunk_events:
+                break
+            count, taken, last = count + events, taken + 1, commit_no
+        connection.execute("BEGIN TRANSACTION")
+        for statement in _FOLD:
+            connection.execute(statement, [self.watermark, last])
+        connection.execute("UPDATE rollup_state SET watermark = ?", [last])
+        connection.execute("COMMIT")
+        self.watermark = last
+        self._tail_events -= count
+        for _ in range(taken):
+            self._tail.popleft()
+        self._folds += 1
+
+    def merge_if_loose(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Every few folds, merge the rows of the (account, day) that has the most to gain."""
+        if self._folds < _COMPACT_EVERY_FOLDS:
+            return
+        found = connection.execute(_LOOSE_DAYS, [self._loose_rows]).fetchall()
+        if not found:
+            self._folds = 0
+            return
+        account, day = found[0]
+        slots = (day * 96, day * 96 + 96)
+        connection.execute("BEGIN TRANSACTION")
+        days = connection.execute(_MERGED_DAY, [account, day]).to_arrow_table()
+        quarters = connection.execute(_MERGED_QUARTERS, [account, *slots]).to_arrow_table()
+        connection.execute(
+            "DELETE FROM rollup_entity_day WHERE account = ? AND day = ?", [account, day]
+        )
+        connection.execute(
+            "DELETE FROM rollup_quarter WHERE account = ? AND slot >= ? AND slot < ?",
+            [account, *slots],
+        )
+        connection.execute("INSERT INTO rollup_entity_day SELECT * FROM days")
+        connection.execute("INSERT INTO rollup_quarter SELECT * FROM quarters")
+        connection.execute("COMMIT")
+        del days, quarters
+
+
+_CHANGED_SUMS: Final = """0, 0, sum(unpriced_change), sum(cost_change), sum(reported_change),
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0"""
+
+CORRECT: Final = (
+    f"""INSERT INTO rollup_entity_day
+    SELECT account, {DAY_OF_TS} AS day, entity_code, model_code, false, NULL, NULL,
+    {_CHANGED_SUMS} FROM differences WHERE commit_no <= ?
+    GROUP BY account, day, entity_code, model_code""",  # noqa: S608
+    f"""INSERT INTO rollup_quarter
+    SELECT account, {QUARTER_OF_TS} AS slot, model_code, false,
+    {_CHANGED_SUMS} FROM differences WHERE commit_no <= ?
+    GROUP BY account, slot, model_code""",  # noqa: S608
+)
+"""Add what a repricing changed, from an arrow table `differences`, up to the watermark."""
+
+assert SUM_NAMES.startswith("events, errors, unpriced_events, cost_pico, reported_cost_pico, ")

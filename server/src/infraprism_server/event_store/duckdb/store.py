@@ -1,0 +1,152 @@
+"""The DuckDB event store: what the contract asks, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from infraprism_server.clock import Clock
+from infraprism_server.event_store.contract import (
+    CostChange,
+    EntityPage,
+    EntityQuery,
+    EntityTotals,
+    Event,
+    EventFilter,
+    EventPage,
+    Outcome,
+    Position,
+    StoreStatus,
+    UnpricedModel,
+    UsagePage,
+    UsageQuery,
+)
+from infraprism_server.event_store.duckdb import entities, events, usage
+from infraprism_server.event_store.duckdb.appending import Appender
+from infraprism_server.event_store.duckdb.database import Database
+from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
+from infraprism_server.event_store.duckdb.rollup import Folding
+from infraprism_server.event_store.duckdb.writer import Writer
+
+MAX_WAITING_EVENTS: Final = 100_000
+
+
+def open_event_store(
+    folder: Path,
+    *,
+    instance_id: str,
+    clock: Clock,
+    memory_limit_mb: int | None = None,
+    threads: int | None = None,
+    max_waiting_events: int = MAX_WAITING_EVENTS,
+) -> DuckDBEventStore:
+    """Open `events.duckdb` in a folder that exists, making the file when there is none.
+
+    memory_limit_mb: what DuckDB may use, by default a quarter of the machine and at most 1,024.
+    threads: by default one per processor. Raises StartupError with one line that says what to do.
+    """
+    database = Database(
+        folder, instance_id=instance_id, memory_limit_mb=memory_limit_mb, threads=threads
+    )
+    return DuckDBEventStore(
+        database, clock=clock, max_waiting_events=max_waiting_events, folding=Folding()
+    )
+
+
+class DuckDBEventStore:
+    """An event_store.contract.EventStore over one DuckDB file."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock,
+        max_waiting_events: int,
+        folding: Folding,
+        dictionaries: Dictionaries | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._appender = Appender(database, dictionaries or Dictionaries(), folding)
+        try:
+            self._appender.load()
+        except BaseException:
+            database.close()
+            raise
+        self._writer = Writer(database, self._appender, max_waiting_events=max_waiting_events)
+        self._closed = False
+
+    def append(self, account: int, events: Sequence[Event]) -> Future[list[Outcome]]:
+        """Store a batch; one outcome per event when it is durable and visible."""
+        return self._writer.append(account, events)
+
+    def bulk_append(self, account: int, table: pa.Table) -> Future[int]:
+        """Load a table of bulk.BULK_SCHEMA whose ids are known to be new (see bulk.insert)."""
+        return self._writer.submit(lambda: self._appender.bulk_append(account, table))
+
+    def reprice(self, account: int, changes: Sequence[CostChange]) -> Future[int]:
+        """Give stored events new costs, atomically; how many differed from what was stored."""
+        return self._writer.submit(lambda: self._appender.reprice(account, changes))
+
+    def remember_entities(self, account: int, entities: Iterable[tuple[str, str]]) -> Future[None]:
+        """Make (type, id) pairs known."""
+        names = list(entities)
+        return self._writer.submit(lambda: self._appender.remember(account, names))
+
+    def find_event(self, account: int, event_id: str) -> Event | None:
+        """The event with this id, or None."""
+        return events.find_event(self._database, account, event_id)
+
+    def list_events(
+        self, where: EventFilter, *, limit: int, offset: int = 0, after: Position | None = None
+    ) -> EventPage:
+        """A page of events, newest first."""
+        return events.list_events(self._database, where, limit=limit, offset=offset, after=after)
+
+    def scan_events(
+        self, where: EventFilter, *, limit: int, after: Position | None = None
+    ) -> list[Event]:
+        """Events oldest first."""
+        return events.scan_events(self._database, where, limit=limit, after=after)
+
+    def find_entity(self, account: int, entity_type: str, entity_id: str) -> EntityTotals | None:
+        """One entity with its sums of all time, or None."""
+        return entities.find_entity(self._database, account, entity_type, entity_id)
+
+    def list_entities(self, query: EntityQuery) -> EntityPage:
+        """A page of entities."""
+        return entities.list_entities(self._database, query)
+
+    def usage(self, query: UsageQuery) -> UsagePage:
+        """Sums by bucket and group."""
+        return usage.usage(self._database, query)
+
+    def list_unpriced(self, account: int) -> list[UnpricedModel]:
+        """Models with unpriced events, most events first."""
+        return usage.list_unpriced(self._database, account)
+
+    def status(self) -> StoreStatus:
+        """From memory, and the sizes of two files: cheap."""
+        problem = "the event store is closed" if self._closed else self._writer.problem
+        return StoreStatus(
+            engine="duckdb",
+            engine_version=duckdb.__version__,
+            instance_id=self._database.instance_id,
+            schema_version=self._database.schema_version,
+            events=self._appender.events,
+            bytes_on_disk=self._database.bytes_on_disk(),
+            waiting_events=self._writer.waiting_events,
+            healthy=problem is None,
+            problem=problem,
+        )
+
+    def close(self, timeout_seconds: float) -> None:
+        """Finish what was handed over, then release the file."""
+        self._writer.close(timeout_seconds)
+        self._closed = True
+        self._database.close()

@@ -1,0 +1,229 @@
+"""Sums by bucket of time and by group: one statement, exact, from a rollup where one will do.
+
+Rows are summed by codes first; names and tag values are looked up once per sum, then regrouped
+(two tag sets may share the value that is asked for, two models a provider).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from infraprism_server.event_store.contract import (
+    GroupField,
+    Sums,
+    TagKey,
+    UnpricedModel,
+    UsagePage,
+    UsageQuery,
+    UsageRow,
+)
+from infraprism_server.event_store.duckdb import rollup
+from infraprism_server.event_store.duckdb.buckets import bucket_of
+from infraprism_server.event_store.duckdb.database import Database
+from infraprism_server.event_store.duckdb.filters import Clause, Selection, json_pointer, select
+from infraprism_server.event_store.duckdb.sums import (
+    ROLLUP_SUMS,
+    SUM_FIELDS,
+    SUM_NAMES,
+    sums_from_row,
+)
+
+# Of each field: the column it is summed by, and its value once the names are joined.
+_COLUMNS: Final[dict[GroupField, tuple[str, str]]] = {
+    "model": ("model_code", "m.model"),
+    "provider": ("model_code", "m.provider"),
+    "entity_type": ("entity_code", "n.entity_type"),
+    "entity_id": ("entity_code", "n.entity_id"),
+    "session_id": ("session_id", "u.session_id"),
+    "service_tier": ("service_tier", "coalesce(u.service_tier, 'standard')"),
+    "success": ("success", "u.success"),
+}
+_TAG_COLUMN: Final = "tag_code"
+_JOINS: Final = {
+    "model_code": " LEFT JOIN models m ON m.code = u.model_code",
+    "entity_code": " LEFT JOIN entities n ON n.code = u.entity_code AND n.account = ?",
+    "tag_code": " LEFT JOIN tag_sets t ON t.code = u.tag_code AND t.account = ?",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    columns: tuple[str, ...]
+    """The distinct columns of codes."""
+    names: tuple[str, ...]
+    """g0, g1, …: one per field of the query."""
+    values: tuple[Clause, ...]
+
+
+def usage(database: Database, query: UsageQuery) -> UsagePage:
+    """Sums by bucket and group."""
+    with database.snapshot() as cursor:
+        selection = select(cursor, query.filter)
+        start_us = max(selection.start_us, query.bounds_us[0])
+        end_us = min(selection.end_us, query.bounds_us[-1])
+        if selection.nothing or start_us >= end_us:
+            return UsagePage(rows=[], total=0, totals=Sums())
+        groups = _groups(query)
+        grid = choose_grid(selection, groups.columns, query.bounds_us, start_us, end_us)
+        if grid is None:
+            pieces = [rollup.events_part(selection, start_us, end_us)]
+        else:
+            pieces = rollup.parts(selection, grid, rollup.watermark(cursor), start_us, end_us)
+        statement = _statement(query, groups, _named(query, groups, pieces, grid))
+        found = cursor.execute(statement.text, list(statement.values)).fetchall()
+    width = len(groups.names)
+    rows = [
+        UsageRow(
+            bucket=row[1],
+            group=None if row[2] else tuple(row[3 : 3 + width]),
+            sums=sums_from_row(row[4 + width :]),
+        )
+        for row in found
+        if row[0] > 0
+    ]
+    rows_total, totals = next(
+        (row[3 + width], sums_from_row(row[4 + width :])) for row in found if row[0] == 0
+    )
+    return UsagePage(rows=rows, total=rows_total, totals=totals)
+
+
+def list_unpriced(database: Database, account: int) -> list[UnpricedModel]:
+    """Models with unpriced events, most events first."""
+    with database.snapshot() as cursor:
+        found = cursor.execute(
+            """SELECT m.provider, m.model, sum(u.events), sum(u.input_tokens),
+            sum(u.output_tokens), min(u.first_us), max(u.last_us)
+            FROM (SELECT model_code, count(*) AS events, sum(input_tokens) AS input_tokens,
+                sum(output_tokens) AS output_tokens, min(ts) AS first_us, max(ts) AS last_us
+                FROM events WHERE account = ? AND cost_source = 2 GROUP BY model_code) u
+            JOIN models m ON m.code = u.model_code
+            GROUP BY m.provider, m.model ORDER BY 3 DESC, 1, 2""",
+            [account],
+        ).fetchall()
+    return [
+        UnpricedModel(
+            provider=row[0],
+            model=row[1],
+            events=row[2],
+            input_tokens=row[3],
+            output_tokens=row[4],
+            first_seen_us=row[5],
+            last_seen_us=row[6],
+        )
+        for row in found
+    ]
+
+
+def choose_grid(
+    selection: Selection,
+    columns: tuple[str, ...],
+    bounds_us: tuple[int, ...],
+    start_us: int,
+    end_us: int,
+) -> rollup.Rollup | None:
+    """The coarsest rollup that can answer; None: only the events themselves can."""
+    if selection.details is not None:
+        return None
+    inner = [bound for bound in bounds_us[1:-1] if start_us < bound < end_us]
+
+    def fits(grid: rollup.Rollup, known: set[str]) -> bool:
+        return known.issuperset(columns) and all(bound % grid.width_us == 0 for bound in inner)
+
+    # A cell of the quarter rollup holds all entities: for a few models it has far fewer rows.
+    if not selection.by_entity and fits(rollup.QUARTER, {"model_code"}):
+        return rollup.QUARTER
+    if fits(rollup.ENTITY_DAY, {"model_code", "entity_code"}):
+        return rollup.ENTITY_DAY
+    return None
+
+
+def _groups(query: UsageQuery) -> _Groups:
+    columns: dict[str, None] = {}
+    values: list[Clause] = []
+    for field in query.group_by:
+        if isinstance(field, TagKey):
+            columns[_TAG_COLUMN] = None
+            pointer = json_pointer(field.key)
+            values.append(Clause("json_extract_string(t.tags, ?)", (pointer,)))
+        else:
+            column, value = _COLUMNS[field]
+            columns[column] = None
+            values.append(Clause(value))
+    names = tuple(f"g{place}" for place in range(len(values)))
+    return _Groups(tuple(columns), names, tuple(values))
+
+
+def _named(
+    query: UsageQuery,
+    groups: _Groups,
+    pieces: list[rollup.Part],
+    grid: rollup.Rollup | None,
+) -> Clause:
+    """bucket, g0, g1, …, the sums: by name, from all pieces."""
+    union: list[Clause] = []
+    codes = "".join(f", {column}" for column in groups.columns)
+    for piece in pieces:
+        if piece.rolled and grid is not None:
+            # Outer edges may lie inside a cell: those events are pieces of their own.
+            bounds = tuple(bound // grid.width_us for bound in query.bounds_us)
+            bucket, edges = bucket_of(grid.column, bounds)
+        else:
+            bucket, edges = bucket_of("ts", query.bounds_us)
+        union.append(
+            Clause(
+                f"SELECT {bucket.text} AS bucket{codes}, {piece.sums}"  # noqa: S608
+                f" FROM {piece.table}{edges.text} WHERE {piece.where.text} GROUP BY bucket{codes}",
+                bucket.values + edges.values + piece.where.values,
+            )
+        )
+    joins = [_JOINS[column] for column in groups.columns if column in _JOINS]
+    values = "".join(
+        f", {value.text} AS {name}" for name, value in zip(groups.names, groups.values, strict=True)
+    )
+    names = "".join(f", {name}" for name in groups.names)
+    return Clause(
+        f"SELECT u.bucket::BIGINT AS bucket{values}, {ROLLUP_SUMS} FROM ("  # noqa: S608
+        + " UNION ALL ".join(clause.text for clause in union)
+        + f") u{''.join(joins)} GROUP BY bucket{names}",
+        tuple(value for clause in groups.values for value in clause.values)
+        + tuple(value for clause in union for value in clause.values)
+        + tuple(query.filter.account for join in joins if "?" in join),
+    )
+
+
+def _statement(query: UsageQuery, groups: _Groups, named: Clause) -> Clause:
+    """Row 0: how many rows there are, and the totals; after it the rows of the page, in order."""
+    names = "".join(f", {name}" for name in groups.names)
+    by_name = "".join(f", {name} ASC NULLS LAST" for name in groups.names)
+    nulls = "".join(", NULL" for _ in groups.names)
+    if query.top is None or not groups.names:
+        shown = Clause(f"SELECT bucket, false AS other{names}, {SUM_NAMES} FROM named")  # noqa: S608
+        ranked = Clause("")
+    else:
+        same = " AND ".join(f"r.{name} IS NOT DISTINCT FROM v.{name}" for name in groups.names)
+        shown = Clause(
+            f"SELECT v.bucket, false AS other{''.join(f', v.{name}' for name in groups.names)},"  # noqa: S608
+            f" {', '.join(f'v.{field}' for field in SUM_FIELDS)}"
+            f" FROM named v SEMI JOIN ranked r ON {same}"
+            f" UNION ALL SELECT bucket, true{nulls}, {ROLLUP_SUMS}"
+            f" FROM named v ANTI JOIN ranked r ON {same} GROUP BY bucket"
+        )
+        ranked = Clause(
+            f", ranked AS MATERIALIZED (SELECT {', '.join(groups.names)} FROM named"  # noqa: S608
+            f" GROUP BY {', '.join(groups.names)}"
+            f" ORDER BY sum(cost_pico) DESC{by_name} LIMIT ?)",
+            (query.top,),
+        )
+    return Clause(
+        f"""WITH named AS MATERIALIZED ({named.text}){ranked.text},
+        shown AS MATERIALIZED ({shown.text}),
+        page AS (SELECT * FROM shown ORDER BY bucket, other, cost_pico DESC{by_name}
+            LIMIT ? OFFSET ?)
+        SELECT 0 AS place, 0 AS bucket, false AS other{nulls}, count(*) AS rows, {ROLLUP_SUMS}
+        FROM shown
+        UNION ALL
+        SELECT row_number() OVER (ORDER BY bucket, other, cost_pico DESC{by_name}),
+        bucket, other{names}, 0, {SUM_NAMES} FROM page ORDER BY place""",  # noqa: S608
+        named.values + ranked.values + (query.limit, query.offset),
+    )
