@@ -35,6 +35,7 @@ installation = Table(
     metadata,
     Column("instance_id", Text, primary_key=True),
     Column("created_at_us", BigInteger, nullable=False),
+    Column("written_by", Text, nullable=False),  # version of the program that made this schema
 )
 """One row: which installation this is. The event store carries the same id."""
 
