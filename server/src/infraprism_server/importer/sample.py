@@ -64,7 +64,7 @@ def import_sample(
     now_us: int,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Hand every batch to `send`, telling `on_progress` (done, of all); answers how many there were."""
+    """Hand every batch to `send`, telling `on_progress` (done, of all). Answers how many it was."""
     done = 0
     for batch in sample_batches(now_us):
         send(batch)
