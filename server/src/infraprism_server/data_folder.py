@@ -75,19 +75,16 @@ def lock_folder(folder: Path, address: str | None) -> FolderLock:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise folder_error(folder, error) from None
-    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    lock = FolderLock(descriptor)
     try:
-        while not _try_lock(descriptor, fcntl.LOCK_EX):
-            if time.monotonic() > deadline:
-                raise _held(folder, _read(descriptor))
-            time.sleep(0.02)
-        lock = FolderLock(descriptor)
+        if not _try_lock_patiently(descriptor):
+            holder = _read(descriptor)
+            os.close(descriptor)
+            raise _held(folder, holder)
         lock.announce(address)
-    except BaseException as error:
+    except OSError as error:
         os.close(descriptor)
-        if isinstance(error, OSError):
-            raise folder_error(folder, error) from None
-        raise
+        raise folder_error(folder, error) from None
     return lock
 
 
@@ -129,6 +126,15 @@ def _held(folder: Path, holder: Holder | None) -> StartupError:
         f"The data folder {folder.absolute()} is held by {who}; stop it first, or choose another "
         "folder with --data-dir"
     )
+
+
+def _try_lock_patiently(descriptor: int) -> bool:
+    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    while not _try_lock(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def _try_lock(descriptor: int, kind: int) -> bool:

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
-from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from infraprism_server.errors import InfraPrismError, StartupError, Unavailable
 
 FILE_NAME = "control.db"
 BUSY_TIMEOUT_MS = 10_000
-"""How long a writer waits for another one; a write takes milliseconds, so this is a stuck process."""
+"""How long a writer waits for another; a write takes milliseconds: this is a stuck process."""
 POOL_CONNECTIONS = 16
 POOL_OVERFLOW = 48
 """Beyond the HTTP thread pool's 40 there are the background threads; idle ones cost nothing."""
@@ -117,7 +117,7 @@ def _sqlite_engine(url: str) -> Engine:
     return engine
 
 
-def _set_pragmas(dbapi_connection: Any, _record: object) -> None:
+def _set_pragmas(dbapi_connection: DBAPIConnection, _record: object) -> None:
     cursor = dbapi_connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":

@@ -91,7 +91,7 @@ price_rates = Table(
     Column("rates", Text, nullable=False),  # JSON, see pricing/rate_card.py
     Column("created_at_us", BigInteger, nullable=False),
 )
-"""Rates as they were used, never changed: events point here, and their cost is explained from it."""
+"""Rates as they were used, never changed: events point here, and their cost is explained by it."""
 
 price_overrides = Table(
     "price_overrides",
