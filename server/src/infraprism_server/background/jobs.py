@@ -1,0 +1,231 @@
+"""Jobs: work that is recorded first and done later, by whichever process holds its lease.
+
+Whoever wants work done inserts a row; a worker leases it, saves its progress as it goes and
+finishes it. A lease runs out, so the job of a killed worker is taken over and goes on from the
+progress it saved. What a job does is not known here (see worker.py and each feature's tasks.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+from sqlalchemy import Engine, RowMapping, and_, insert, or_, select, update
+from sqlalchemy.engine import Connection
+
+from infraprism_server import ids
+from infraprism_server.clock import MICROSECONDS_PER_SECOND, Clock
+from infraprism_server.control_store.tables import jobs
+from infraprism_server.errors import NotFound
+
+MAX_ATTEMPTS: Final = 5
+LEASE_SECONDS: Final = 60
+RETRY_DELAY_SECONDS: Final = 10
+"""After a failure, times the attempts so far."""
+MAX_ERROR_CHARS: Final = 500
+
+JobStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One job as it is stored. `input`, `progress` and `result` are JSON texts of its kind."""
+
+    id: str
+    account: int | None
+    kind: str
+    status: JobStatus
+    input: str
+    progress: str
+    result: str | None
+    error: str | None
+    attempts: int
+    lease: str | None
+    created_at_us: int
+    finished_at_us: int | None
+
+
+class LeaseLostError(Exception):
+    """Another worker has the job now, or it was cancelled: stop without writing anything."""
+
+
+class JobQueue:
+    """The jobs table. Thread-safe; every method is one transaction."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def insert(
+        self, kind: str, account: int | None, body: msgspec.Struct, *, prefix: str = ids.JOB
+    ) -> Job:
+        """Queue a job, in a transaction of its own."""
+        with self._engine.begin() as connection:
+            return self.insert_with(connection, kind, account, body, prefix=prefix)
+
+    def insert_with(
+        self,
+        connection: Connection,
+        kind: str,
+        account: int | None,
+        body: msgspec.Struct,
+        *,
+        prefix: str = ids.JOB,
+    ) -> Job:
+        """Queue a job in a transaction that also writes what the job is about."""
+        job = Job(
+            id=ids.new_id(prefix),
+            account=account,
+            kind=kind,
+            status="queued",
+            input=msgspec.json.encode(body).decode(),
+            progress="{}",
+            result=None,
+            error=None,
+            attempts=0,
+            lease=None,
+            created_at_us=self._clock.now_us(),
+            finished_at_us=None,
+        )
+        connection.execute(insert(jobs).values(msgspec.structs.asdict(job)))
+        return job
+
+    def get(self, account: int | None, kind: str, job_id: str) -> Job:
+        """The account's job of that kind. NotFound otherwise."""
+        query = select(jobs).where(
+            jobs.c.account == account if account is not None else jobs.c.account.is_(None),
+            jobs.c.kind == kind,
+            jobs.c.id == job_id,
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            raise NotFound("There is no job with this id")
+        return _job(row)
+
+    def lease(self, kinds: list[str], holder: str) -> Job | None:
+        """The oldest job that is due, now held by `holder` for LEASE_SECONDS; None: none is due.
+
+        Due is what is queued and not waiting for its next attempt, and what a worker left behind.
+        A job found with MAX_ATTEMPTS used up is failed here: it killed its workers.
+        """
+        if not kinds:
+            return None
+        while True:
+            now_us = self._clock.now_us()
+            with self._engine.begin() as connection:
+                row = connection.execute(self._due(kinds, now_us)).mappings().one_or_none()
+                if row is None:
+                    return None
+                job = _job(row)
+                worn_out = job.attempts >= MAX_ATTEMPTS
+                changes: dict[str, Any] = (
+                    {
+                        "status": "failed",
+                        "error": job.error or "The worker stopped in every attempt",
+                        "lease": None,
+                        "leased_until_us": None,
+                        "finished_at_us": now_us,
+                    }
+                    if worn_out
+                    else {
+                        "status": "running",
+                        "lease": holder,
+                        "leased_until_us": _lease_end(now_us),
+                        "attempts": job.attempts + 1,
+                    }
+                )
+                # Conditional on what was read: of two workers that saw the row, one changes it.
+                unchanged = and_(
+                    jobs.c.id == job.id,
+                    jobs.c.status == job.status,
+                    jobs.c.attempts == job.attempts,
+                )
+                taken = connection.execute(update(jobs).where(unchanged).values(changes)).rowcount
+            if taken == 1 and not worn_out:
+                return msgspec.structs.replace(
+                    job, status="running", lease=holder, attempts=job.attempts + 1
+                )
+
+    def save_progress(self, job: Job, progress: msgspec.Struct) -> None:
+        """Store where to go on after a kill, and renew the lease. LeaseLostError if it is gone."""
+        self._change_held(
+            job,
+            progress=msgspec.json.encode(progress).decode(),
+            leased_until_us=_lease_end(self._clock.now_us()),
+        )
+
+    def renew(self, job: Job) -> None:
+        """Hold the job for LEASE_SECONDS more. LeaseLostError if it is not held."""
+        self._change_held(job, leased_until_us=_lease_end(self._clock.now_us()))
+
+    def finish(self, job: Job, result: msgspec.Struct | None) -> None:
+        """The job is done. LeaseLostError if it is not held."""
+        self._change_held(
+            job,
+            status="completed",
+            result=None if result is None else msgspec.json.encode(result).decode(),
+            error=None,
+            lease=None,
+            leased_until_us=None,
+            finished_at_us=self._clock.now_us(),
+        )
+
+    def fail(self, job: Job, error: str) -> None:
+        """It failed: queued again with a delay, or failed for good after the last attempt."""
+        now_us = self._clock.now_us()
+        final = job.attempts >= MAX_ATTEMPTS
+        delay_us = RETRY_DELAY_SECONDS * job.attempts * MICROSECONDS_PER_SECOND
+        self._change_held(
+            job,
+            status="failed" if final else "queued",
+            error=error[:MAX_ERROR_CHARS],
+            lease=None,
+            leased_until_us=None if final else now_us + delay_us,
+            finished_at_us=now_us if final else None,
+        )
+
+    def release(self, job: Job) -> None:
+        """Give the job back unfinished, at once and without counting the attempt: a shutdown."""
+        self._change_held(
+            job, status="queued", lease=None, leased_until_us=None, attempts=job.attempts - 1
+        )
+
+    def cancel(self, account: int | None, kind: str, job_id: str) -> Job:
+        """Stop a job that is not finished; whoever runs it learns so at its next save."""
+        job = self.get(account, kind, job_id)
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.id == job.id, jobs.c.status.in_(("queued", "running")))
+                .values(
+                    status="cancelled",
+                    lease=None,
+                    leased_until_us=None,
+                    finished_at_us=self._clock.now_us(),
+                )
+            )
+        return self.get(account, kind, job_id)
+
+    def _due(self, kinds: list[str], now_us: int) -> Any:  # noqa: ANN401 - a SQLAlchemy select
+        waited = or_(jobs.c.leased_until_us.is_(None), jobs.c.leased_until_us <= now_us)
+        return (
+            select(jobs)
+            .where(jobs.c.kind.in_(kinds), jobs.c.status.in_(("queued", "running")), waited)
+            .order_by(jobs.c.created_at_us, jobs.c.id)
+            .limit(1)
+        )
+
+    def _change_held(self, job: Job, **values: object) -> None:
+        held = and_(jobs.c.id == job.id, jobs.c.lease == job.lease, jobs.c.status == "running")
+        with self._engine.begin() as connection:
+            changed = connection.execute(update(jobs).where(held).values(values)).rowcount
+        if changed != 1:
+            raise LeaseLostError(job.id)
+
+
+def _lease_end(now_us: int) -> int:
+    return now_us + LEASE_SECONDS * MICROSECONDS_PER_SECOND
+
+
+def _job(row: RowMapping) -> Job:
+    return Job(**{field: row[field] for field in Job.__struct_fields__})
