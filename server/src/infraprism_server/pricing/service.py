@@ -61,19 +61,34 @@ _NOTHING: Final = Quote(0, None)
 
 
 class PricingService:
-    """What can be done with prices. Thread-safe. `events` is needed by `list_unpriced` alone."""
+    """What can be done with prices. Thread-safe.
+
+    Without `events` (the CLI beside a running server) nothing that reads events works.
+    """
 
     def __init__(
-        self, engine: Engine, clock: Clock, book: PriceBook, events: EventStore | None = None
+        self,
+        engine: Engine,
+        clock: Clock,
+        book: PriceBook,
+        events: EventStore | None = None,
+        jobs: JobQueue | None = None,
     ) -> None:
         self._engine = engine
         self._clock = clock
         self._book = book
         self._events = events
-        self._jobs = JobQueue(engine, clock)
+        self._jobs = jobs or JobQueue(engine, clock)
         self._prices = AccountPrices(engine, clock, book)
         self._rate_ids: dict[str, int] = {}
         self._rate_lock = threading.Lock()
+
+    @property
+    def events(self) -> EventStore:
+        """The event store. RuntimeError in a service that was made without one."""
+        if self._events is None:
+            raise RuntimeError("this service was made without an event store")
+        return self._events
 
     def price(self, account: int, event: Event) -> Event:
         """The event with its cost filled in. A reported cost stays the cost."""
@@ -167,7 +182,7 @@ class PricingService:
 
     def unpriced_models(self, account: int) -> list[UnpricedModel]:
         """Models with unpriced events, most events first."""
-        return self._require_events().list_unpriced(account)
+        return self.events.list_unpriced(account)
 
     def list_unpriced(self, account: int, limit: int = 100, offset: int = 0) -> UnpricedModelList:
         """One page of the models with unpriced events, most events first."""
@@ -248,11 +263,6 @@ class PricingService:
         if isinstance(found, NotPriceable):
             return found.reason
         return "a price is known since: a repricing gives this event its cost"
-
-    def _require_events(self) -> EventStore:
-        if self._events is None:
-            raise RuntimeError("this service was made without an event store")
-        return self._events
 
 
 def _repricing_out(job: Job) -> RepricingOut:
