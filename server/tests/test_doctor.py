@@ -140,12 +140,16 @@ def test_a_running_server_is_asked_and_its_file_left_alone(
 ) -> None:
     address, by_path = answers
     by_path["/healthz"] = (200, b"{}")
-    by_path["/readyz"] = (503, b'{"problem": "the disk is full"}')
+    by_path["/readyz"] = (
+        503,
+        b'{"ready": false, "checks": [{"name": "control store", "healthy": true, "detail": "fine"},'
+        b' {"name": "event store", "healthy": false, "detail": "the disk is full"}]}',
+    )
     (folder / "events.duckdb").write_bytes(b"in use: must not be opened")
     with lock_folder(folder, address):
         (failed,) = troubles(look(folder))
         assert f"{address}/readyz answers 503" in failed.text
-        assert "the disk is full" in str(failed.advice)
+        assert failed.advice == "event store: the disk is full"
         by_path["/readyz"] = (200, b"{}")
         assert not troubles(look(folder))
 

@@ -35,6 +35,7 @@ from infraprism_server.data_folder import Holder, find_holder
 from infraprism_server.errors import InfraPrismError
 from infraprism_server.event_store.duckdb.database import FILE_NAME as EVENTS_FILE
 from infraprism_server.event_store.duckdb.inspection import NEWEST_VERSION, inspect_file
+from infraprism_server.http.system_routes import Readiness
 from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.settings import Settings
 
@@ -283,8 +284,13 @@ def _date_of(book_version: str) -> float | None:
 
 
 def _details(response: httpx2.Response) -> str:
-    """What /readyz says beyond its status: one line."""
-    return " ".join(response.text.split())[:300]
+    """What /readyz says of each thing it checked; anything else as one line."""
+    try:
+        body = msgspec.json.decode(response.content, type=Readiness)
+    except msgspec.DecodeError:
+        return " ".join(response.text.split())[:300]
+    bad = [check for check in body.checks if not check.healthy]
+    return "; ".join(f"{check.name}: {check.detail}" for check in bad or body.checks)
 
 
 def _is_taken(host: str, port: int) -> bool:

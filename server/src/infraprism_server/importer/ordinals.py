@@ -2,9 +2,9 @@
 
 A Bloom filter holds pairs of (digest, ordinal); a line's ordinal is the first that the filter has
 not seen. Two lines of one digest never get the same ordinal, and the same file always gives the
-same ordinals. What the bound costs: a line may be taken for a repeated one (one in 10^8 at a
-million lines, one in 10^4 at ten million) and gets ordinal 1; that matters only if the same
-line stands elsewhere in another file too.
+same ordinals. What the bound costs: a line may be taken for a repeated one (fewer than one in 10^8
+at a million lines, one in 10^4 at ten million) and gets ordinal 1; that matters only if the same
+line stands in another file too.
 """
 
 from __future__ import annotations
