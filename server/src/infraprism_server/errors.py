@@ -92,7 +92,7 @@ class RateLimited(InfraPrismError):
 
 
 class Unavailable(InfraPrismError):
-    """It can not be done now and may be soon: a full disk, a full queue, a store that is closing."""
+    """Not now, but maybe soon: a full disk, a full queue, a store that is closing."""
 
     code = "unavailable"
     status = 503

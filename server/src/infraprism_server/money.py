@@ -12,7 +12,7 @@ _PICO = Decimal(1).scaleb(-12)
 
 
 def pico_from_decimal(amount: Decimal) -> int:
-    """The pico-dollars of an amount in dollars. ValueError unless it is finite and whole in pico."""
+    """The pico-dollars of an amount in dollars. ValueError unless they are a whole number."""
     if not amount.is_finite():
         raise ValueError("not a finite amount")
     with localcontext(prec=60):

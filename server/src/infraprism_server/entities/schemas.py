@@ -73,9 +73,7 @@ MetadataKey = Annotated[str, printable(64, "Key.")]
 MetadataValue = Annotated[str, printable(500, "Value.", min_length=0)]
 
 
-Metadata = Annotated[
-    dict[MetadataKey, MetadataValue], msgspec.Meta(max_length=MAX_METADATA_KEYS)
-]
+Metadata = Annotated[dict[MetadataKey, MetadataValue], msgspec.Meta(max_length=MAX_METADATA_KEYS)]
 
 
 class PatchEntity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -99,4 +97,4 @@ class PatchEntity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
                 "maximum": 1_000_000_000,
             },
         ),
-    ] = msgspec.Raw()
+    ] = msgspec.field(default_factory=msgspec.Raw)

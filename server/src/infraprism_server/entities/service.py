@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -118,7 +119,7 @@ class EntityService:
 
     def _fields(
         self, totals: EntityTotals, record: EntityRecord, span: TimeRange, zone: ZoneInfo
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         sums = totals.sums
         revenue: int | None = None
         monthly = record.revenue_usd_monthly

@@ -57,7 +57,7 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     entity_id: str | None = None
     session_id: str | None = None
     tags: str | None = None
-    """Canonical JSON text of the tags: an object of strings, keys sorted, no spaces. None: no tags."""
+    """Canonical JSON text: an object of strings, keys sorted, no spaces. None: no tags."""
     success: bool = True
     error_type: str | None = None
     error_code: str | None = None
@@ -242,7 +242,7 @@ class UsageRow(msgspec.Struct, frozen=True):
 
 
 class UsagePage(msgspec.Struct, frozen=True):
-    """Rows that have events, by bucket, then cost descending, then group; `other` after its bucket."""
+    """Rows with events, by bucket, then cost descending, then group; `other` ends its bucket."""
 
     rows: list[UsageRow]
     total: int
@@ -300,7 +300,7 @@ class EventStore(Protocol):
         ...
 
     def remember_entities(self, account: int, entities: Iterable[tuple[str, str]]) -> Future[None]:
-        """Make (type, id) pairs known that may have no events yet: they are listed with zero sums."""
+        """Make (type, id) pairs known; without events they are listed with zero sums."""
         ...
 
     def find_event(self, account: int, event_id: str) -> Event | None:

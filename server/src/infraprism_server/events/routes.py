@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
 import msgspec
 from anyio import to_thread
@@ -16,7 +17,7 @@ from infraprism_server.events.schemas import (
     EventOut,
     ListEventsQuery,
 )
-from infraprism_server.events.service import EventService
+from infraprism_server.events.service import EventService, PendingBatch
 from infraprism_server.http.authentication import SCOPE_INGEST
 from infraprism_server.http.body import check_media_type, decompressed, read_bounded
 from infraprism_server.http.fields import printable
@@ -38,7 +39,7 @@ from infraprism_server.pricing.service import PricingService
 
 MAX_BATCH_BYTES = 5 * 1024 * 1024
 
-_EVENT_ID = {"event_id": printable(128, "The event's id.")}
+_EVENT_ID = {"event_id": Annotated[str, printable(128, "The event's id.")]}
 
 POST_EVENTS = Operation(
     method="POST",
@@ -92,7 +93,7 @@ async def post_events(request: ApiRequest, events: EventService) -> JsonResponse
     body = await read_bounded(request.stream(), headers.get("content-length"), MAX_BATCH_BYTES)
     encoding = headers.get("content-encoding")
 
-    def take() -> object:
+    def take() -> PendingBatch:
         return events.take(account, decompressed(body, encoding, MAX_BATCH_BYTES), key)
 
     pending = await to_thread.run_sync(take)
@@ -126,7 +127,7 @@ def get_event_cost(
 ) -> JsonResponse:
     account = principal_of(request, GET_COST).account
     event = events.get(account, path_text(event_id, "event_id"))
-    return answer(pricing.explain(event))
+    return answer(pricing.explain(event, account))
 
 
 def event_out(event: Event) -> EventOut:

@@ -83,7 +83,7 @@ class EventIn(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknow
             description="What the provider itself reported the call to cost; it is then the cost.",
             extra_json_schema={"type": ["number", "null"], "minimum": 0, "maximum": 1_000_000},
         ),
-    ] = msgspec.Raw()
+    ] = msgspec.field(default_factory=msgspec.Raw)
 
 
 class EventBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

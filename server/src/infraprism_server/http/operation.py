@@ -29,7 +29,9 @@ B = TypeVar("B")
 ApiRequest = Request[Any, Any, Any]
 JsonResponse = Response[bytes]
 
-_NO_QUERY = msgspec.defstruct("NoQuery", [], forbid_unknown_fields=True)
+
+class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The query of a route that takes none."""
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +43,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     answer: type
     status: int = 200
-    query: type[msgspec.Struct] = _NO_QUERY
+    query: type[msgspec.Struct] = NoQuery
     body: type | None = None
     path_params: dict[str, Any] = {}
     """For each parameter in the path its annotated type."""
@@ -80,13 +82,18 @@ def route(operation: Operation) -> Callable[[Callable[..., Any]], HTTPRouteHandl
 
 
 def principal_of(request: ApiRequest, operation: Operation) -> Principal:
-    """The caller. Forbidden when the key's scopes do not cover the route."""
+    """The caller. Forbidden when the key's scopes do not cover the route.
+
+    A route without a query of its own refuses every parameter here: a typo must not pass.
+    """
     principal: Principal = request.scope["infraprism_principal"]  # type: ignore[typeddict-item]
     if not principal.scopes & operation.scopes():
         raise Forbidden(
             f"This key's scopes ({', '.join(sorted(principal.scopes))}) do not cover "
             f"{operation.method} {operation.path}"
         )
+    if operation.query is NoQuery:
+        parse_query(request.scope["query_string"], NoQuery)
     return principal
 
 

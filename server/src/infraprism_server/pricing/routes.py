@@ -161,9 +161,7 @@ def create_repricing(
 
 
 @route(GET_REPRICING)
-def get_repricing(
-    request: ApiRequest, repricing_id: str, pricing: PricingService
-) -> JsonResponse:
+def get_repricing(request: ApiRequest, repricing_id: str, pricing: PricingService) -> JsonResponse:
     account = principal_of(request, GET_REPRICING).account
     return answer(pricing.get_repricing(account, path_text(repricing_id, "repricing_id")))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -65,13 +65,15 @@ class SumsOut(msgspec.Struct, frozen=True, kw_only=True):
     average_latency_ms: int | None
 
 
-class UsageRowOut(SumsOut, frozen=True, kw_only=True):
-    """Sums of one interval and group."""
-
+class _Bucket(msgspec.Struct, frozen=True, kw_only=True):
     start: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
     end: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
     group: dict[str, str | bool | None] | None
     other: bool = False
+
+
+class UsageRowOut(_Bucket, SumsOut, frozen=True, kw_only=True):
+    """Sums of one interval and group."""
 
 
 class UsageOut(msgspec.Struct, frozen=True):
@@ -84,7 +86,7 @@ def sums_out(sums: Sums) -> SumsOut:
     return SumsOut(**sums_fields(sums))
 
 
-def sums_fields(sums: Sums) -> dict[str, object]:
+def sums_fields(sums: Sums) -> dict[str, Any]:
     """The wire fields of sums, for every Struct that includes them."""
     return {
         "cost_usd": Dollars(sums.cost_pico),

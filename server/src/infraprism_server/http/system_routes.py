@@ -1,0 +1,110 @@
+"""Routes that need no key: health, metrics, the OpenAPI document and the page made from it."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Redirect
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from infraprism_server.errors import Forbidden
+from infraprism_server.http.addresses import is_loopback
+from infraprism_server.http.api_page import PAGE_POLICY, api_css, render_api_page
+from infraprism_server.http.authentication import bearer_text
+from infraprism_server.http.operation import ApiRequest, JsonResponse, answer
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The process lives."""
+
+    status: str
+    version: str
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One thing readiness depends on."""
+
+    name: str
+    healthy: bool
+    detail: str
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether requests will be served well."""
+
+    ready: bool
+    checks: list[Check]
+
+
+def system_routes(
+    *,
+    version: str,
+    document: dict[str, Any],
+    readiness: Callable[[], list[Check]],
+    registry: CollectorRegistry,
+    metrics_token: str | None,
+) -> Sequence[HTTPRouteHandler]:
+    """The handlers, over what app.py composed."""
+    document_text = msgspec.json.encode(document)
+    page = render_api_page(document)
+    stylesheet = api_css()
+
+    @get("/healthz", sync_to_thread=False)
+    def healthz() -> JsonResponse:
+        return answer(Health("ok", version))
+
+    @get("/readyz", sync_to_thread=True)
+    def readyz() -> JsonResponse:
+        checks = readiness()
+        ready = all(check.healthy for check in checks)
+        response = answer(Readiness(ready, checks), 200 if ready else 503)
+        if not ready:
+            response.headers["Retry-After"] = "1"
+        return response
+
+    @get("/metrics", sync_to_thread=True)
+    def metrics(request: ApiRequest) -> Response[bytes]:
+        _check_metrics_access(request, metrics_token)
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    @get("/v1/openapi.json", sync_to_thread=False)
+    def openapi() -> JsonResponse:
+        return Response(document_text, media_type="application/json")
+
+    @get("/docs", sync_to_thread=False)
+    def docs() -> Response[str]:
+        return Response(
+            page,
+            media_type="text/html; charset=utf-8",
+            headers={"Content-Security-Policy": PAGE_POLICY},
+        )
+
+    @get("/docs/api.css", sync_to_thread=False)
+    def css() -> Response[str]:
+        return Response(stylesheet, media_type="text/css; charset=utf-8")
+
+    @get("/", sync_to_thread=False, status_code=302)
+    def start() -> Redirect:
+        return Redirect("/docs", status_code=302)
+
+    return [healthz, readyz, metrics, openapi, docs, css, start]
+
+
+def _check_metrics_access(request: ApiRequest, token: str | None) -> None:
+    """Loopback, or the operator's token. Forbidden otherwise."""
+    given = bearer_text(request.headers.get("authorization"))
+    if token is not None:
+        if given is not None and hmac.compare_digest(given.encode(), token.encode()):
+            return
+        raise Forbidden("/metrics wants the bearer token in INFRAPRISM_METRICS_TOKEN")
+    client = str(request.scope["infraprism_client"])  # type: ignore[typeddict-item]
+    if not is_loopback(client):
+        raise Forbidden(
+            "/metrics answers to loopback alone; set INFRAPRISM_METRICS_TOKEN to open it"
+        )

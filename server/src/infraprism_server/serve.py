@@ -1,0 +1,166 @@
+"""`infraprism serve`: one process from its start to a clean end.
+
+Takes the data folder, opens both stores, composes the application and listens; on SIGTERM or
+Ctrl-C it finishes what was accepted before it lets go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+
+import structlog
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+from rich.console import Console
+
+from infraprism_server.app import Application, compose
+from infraprism_server.bootstrap import bootstrap
+from infraprism_server.clock import SystemClock
+from infraprism_server.control_store.installation import ensure_installation
+from infraprism_server.control_store.start import start_control_store
+from infraprism_server.data_folder import lock_folder, make_folder
+from infraprism_server.errors import StartupError
+from infraprism_server.event_store.duckdb.store import open_event_store
+from infraprism_server.logs import configure_logs
+from infraprism_server.settings import Settings
+from infraprism_server.welcome import print_hint_without_account, print_listening, print_warnings
+
+DRAIN_SECONDS = 6.0
+"""How long requests under way may take after a signal."""
+CLOSE_SECONDS = 3.0
+"""How long the stores may take after that: together under the 10 s that are promised."""
+BACKLOG = 1_024
+
+log = structlog.get_logger(__name__)
+
+
+def serve(settings: Settings, *, bootstrap_account: bool) -> None:
+    """Run until a signal. StartupError, in one line, for whatever stands in the way."""
+    configure_logs(settings.log_level, settings.log_format)
+    console = Console(highlight=False)
+    clock = SystemClock()
+    make_folder(settings.data_dir)
+    port = free_port(settings.host, settings.port)
+    address = http_address(settings.host, port)
+    with lock_folder(settings.data_dir, address):
+        engine = start_control_store(
+            settings.data_dir, settings.control_url, clock.now_us(), holds_folder=True
+        )
+        try:
+            store = open_event_store(
+                settings.data_dir,
+                instance_id=ensure_installation(engine, clock.now_us()).instance_id,
+                clock=clock,
+                memory_limit_mb=settings.memory_limit_mb,
+                threads=settings.query_threads,
+                max_waiting_events=settings.max_event_queue,
+            )
+            try:
+                application = compose(settings, engine, store, clock, address)
+                made_key = bootstrap(application, settings, console) if bootstrap_account else None
+                if application.accounts.count() == 0:
+                    print_hint_without_account(console, settings)
+                print_warnings(console, settings)
+                asyncio.run(_listen(application, settings, port, console, made_key))
+                application.close(CLOSE_SECONDS)
+            finally:
+                store.close(CLOSE_SECONDS)
+        finally:
+            engine.dispose()
+
+
+async def _listen(
+    application: Application,
+    settings: Settings,
+    port: int,
+    console: Console,
+    made_key: str | None,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C, then let the requests under way finish."""
+    server = Server(
+        application.asgi,
+        address=settings.host,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=BACKLOG,
+        log_enabled=False,
+    )
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if stopping.is_set():  # a second Ctrl-C: whoever sends it does not want to wait
+            os._exit(130)
+        stopping.set()
+        server.stop()  # type: ignore[no-untyped-call]
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    application.start()
+    serving = asyncio.create_task(server.serve())
+    await _until_listening(settings.host, port, serving)
+    address = http_address(settings.host, port)
+    print_listening(console, address, made_key)
+    log.info("listening", address=address)
+    ending = asyncio.create_task(stopping.wait())
+    await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
+    if not stopping.is_set():
+        ending.cancel()
+        await serving  # raises what made it end
+        raise StartupError("The server stopped listening; the log above may say why")
+    log.info("stopping")
+    done, _ = await asyncio.wait({serving}, timeout=DRAIN_SECONDS)
+    if not done:
+        log.warning("requests under way were cut", waited_seconds=DRAIN_SECONDS)
+        serving.cancel()
+
+
+async def _until_listening(host: str, port: int, serving: asyncio.Task[None]) -> None:
+    """Wait until a connection is accepted: what is printed then is true."""
+    probe = "127.0.0.1" if host == "0.0.0.0" else "::1" if host == "::" else host  # noqa: S104
+    for _ in range(200):
+        if serving.done():
+            return
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(probe, port)
+            writer.close()
+            return
+        await asyncio.sleep(0.01)
+
+
+def free_port(host: str, port: int) -> int:
+    """The port, or a free one for 0. StartupError when it is taken or may not be used.
+
+    The HTTP server binds with SO_REUSEPORT and would share a port with whoever has it.
+    """
+    try:
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, target = infos[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(target)
+            probe.listen(1)
+            chosen: int = probe.getsockname()[1]
+            return chosen
+    except socket.gaierror:
+        raise StartupError(f"'{host}' is not an address of this machine; see --host") from None
+    except OSError as error:
+        reason = {
+            errno.EADDRINUSE: f"port {port} is in use; choose another with --port",
+            errno.EACCES: f"port {port} needs more rights; choose one above 1023 with --port",
+            errno.EADDRNOTAVAIL: "it is not an address of this machine; see --host",
+        }.get(error.errno or 0, error.strerror or str(error))
+        raise StartupError(f"Can not listen on {host}:{port}: {reason}") from None
+
+
+def http_address(host: str, port: int) -> str:
+    """Where the server answers on this machine."""
+    name = "127.0.0.1" if host == "0.0.0.0" else "::1" if host == "::" else host  # noqa: S104
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
