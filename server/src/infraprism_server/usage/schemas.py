@@ -65,15 +65,13 @@ class SumsOut(msgspec.Struct, frozen=True, kw_only=True):
     average_latency_ms: int | None
 
 
-class _Bucket(msgspec.Struct, frozen=True, kw_only=True):
+class UsageRowOut(SumsOut, frozen=True, kw_only=True):
+    """Sums of one interval and group; `other` is what `top` folded."""
+
     start: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
     end: Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
     group: dict[str, str | bool | None] | None
     other: bool = False
-
-
-class UsageRowOut(_Bucket, SumsOut, frozen=True, kw_only=True):
-    """Sums of one interval and group."""
 
 
 class UsageOut(msgspec.Struct, frozen=True):
