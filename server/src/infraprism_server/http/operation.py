@@ -6,10 +6,13 @@ The handler, its checks and its place in the OpenAPI document all come from the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial, wraps
+from inspect import iscoroutinefunction
 from typing import Any, Literal, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+from anyio import to_thread
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 
@@ -67,18 +70,29 @@ def route(operation: Operation) -> Callable[[Callable[..., Any]], HTTPRouteHandl
     """Make a handler of a function; a plain `def` runs in the thread pool, so it may wait."""
 
     def decorate(function: Callable[..., Any]) -> HTTPRouteHandler:
-        import asyncio  # noqa: PLC0415 - only to tell the two kinds of function apart
-
         handler = HTTPRouteHandler(
             operation.path,
             http_method=operation.method,
             status_code=operation.status,
             opt={"operation": operation},
-            sync_to_thread=None if asyncio.iscoroutinefunction(function) else True,
         )
-        return handler(function)
+        return handler(function if iscoroutinefunction(function) else in_thread(function))
 
     return decorate
+
+
+def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as a coroutine that runs it in the thread pool.
+
+    Litestar's own `sync_to_thread` wraps a handler a second time when another method is registered
+    for its path, and then answers with a coroutine.
+    """
+
+    @wraps(function)
+    async def run(**arguments: object) -> object:
+        return await to_thread.run_sync(partial(function, **arguments))
+
+    return run
 
 
 def principal_of(request: ApiRequest, operation: Operation) -> Principal:
