@@ -6,7 +6,7 @@ Each is one transaction. Nothing here knows of queues or futures (writer.py does
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -28,11 +28,12 @@ from infraprism_server.ids import event_key
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One account's events and the keys of their ids, in one order."""
+    """One account's events, and what ids.event_key says of their ids, in one order."""
 
     account: int
     events: Sequence[Event]
-    keys: Sequence[tuple[bytes, str | None]]
+    keys: Sequence[bytes]
+    texts: Sequence[str | None]
 
 
 class Appender:
@@ -73,23 +74,21 @@ class Appender:
 
     def append(self, batches: Sequence[Batch]) -> list[list[Outcome]]:
         """Store what is new of the batches, durably, and say what became of each event."""
-        first: dict[tuple[int, bytes], rows.Candidate] = {}
-        for batch in batches:
-            account = batch.account
-            for event, (key, text) in zip(batch.events, batch.keys, strict=True):
-                if (account, key) not in first:
-                    first[account, key] = rows.Candidate(account, key, text, event)
+        incoming, first = _first_of_each(batches)
         with self._transaction() as connection:
-            stored = find_stored(connection, list(first.values()))
-            fresh = [candidate for name, candidate in first.items() if name not in stored]
-            if fresh:
-                incoming = rows.build(connection, self._dictionaries, fresh, self.commit_no + 1)
-                connection.execute("INSERT INTO events SELECT * FROM incoming")
-                del incoming
-        if fresh:
+            stored = find_stored(connection, incoming)
+            fresh = incoming.without(stored)
+            count = len(fresh.events)
+            if count:
+                columns = rows.build(connection, self._dictionaries, fresh, self.commit_no + 1)
+                connection.execute("INSERT INTO events BY NAME SELECT * FROM columns")
+                del columns
+        if count:
             self.commit_no += 1
-            self.events += len(fresh)
-            self._folding.appended(self.commit_no, len(fresh))
+            self.events += count
+            self._folding.appended(self.commit_no, count)
+        if count == sum(len(batch.events) for batch in batches):
+            return [[Outcome.ACCEPTED] * len(batch.events) for batch in batches]
         return [_outcomes(batch, first, stored) for batch in batches]
 
     def remember(self, account: int, entities: Iterable[tuple[str, str]]) -> None:
@@ -101,10 +100,13 @@ class Appender:
 
     def reprice(self, account: int, changes: Sequence[CostChange]) -> int:
         """Change costs, and the rollups by the difference. The last change of an id counts."""
+        if not changes:
+            return 0
         wanted = {event_key(change.event_id): change for change in changes}
-        ids = [(key, account, text) for key, text in wanted]
+        keys, texts = [key for key, _ in wanted], [text for _, text in wanted]
         with self._transaction() as connection:
-            rowids = find_rowids(connection, ids).get(account, [])
+            found = find_rowids(connection, [account] * len(keys), keys, texts)
+            rowids = found.get(account, [])
             return apply_changes(connection, account, rowids, wanted, self._folding.watermark)
 
     def bulk_append(self, account: int, table: pa.Table) -> int:
@@ -134,19 +136,41 @@ class Appender:
         return True
 
 
+def _first_of_each(
+    batches: Sequence[Batch],
+) -> tuple[rows.Incoming, dict[int, dict[bytes, Event]]]:
+    """The events whose id did not stand earlier in the group, as columns and by account and key."""
+    incoming = rows.Incoming()
+    first: dict[int, dict[bytes, Event]] = {}
+    for batch in batches:
+        known = first.setdefault(batch.account, {})
+        events, keys, texts = batch.events, batch.keys, batch.texts
+        by_key = dict(zip(keys, events, strict=True))
+        if len(by_key) < len(keys) or not known.keys().isdisjoint(by_key):
+            places = []
+            for place, key in enumerate(keys):
+                if key not in known:
+                    known[key] = events[place]
+                    places.append(place)
+            events = [events[place] for place in places]
+            keys = [keys[place] for place in places]
+            texts = [texts[place] for place in places]
+        else:
+            known |= by_key
+        incoming.accounts += [batch.account] * len(events)
+        incoming.keys += keys
+        incoming.texts += texts
+        incoming.events += events
+    return incoming, first
+
+
 def _outcomes(
     batch: Batch,
-    first: dict[tuple[int, bytes], rows.Candidate],
-    stored: dict[tuple[int, bytes], Event],
+    first: Mapping[int, Mapping[bytes, Event]],
+    stored: Mapping[tuple[int, bytes], Event],
 ) -> list[Outcome]:
     outcomes = []
-    for event, (key, _) in zip(batch.events, batch.keys, strict=True):
-        name = (batch.account, key)
-        before = stored.get(name)
-        if before is not None:
-            outcomes.append(outcome_beside(before, event))
-        elif first[name].event is event:
-            outcomes.append(Outcome.ACCEPTED)
-        else:
-            outcomes.append(outcome_beside(first[name].event, event))
+    for event, key in zip(batch.events, batch.keys, strict=True):
+        before = stored.get((batch.account, key), first[batch.account][key])
+        outcomes.append(Outcome.ACCEPTED if before is event else outcome_beside(before, event))
     return outcomes

@@ -18,10 +18,10 @@ import duckdb
 import pyarrow as pa
 
 from infraprism_server.event_store.contract import CONTENT_FIELDS, Event, Outcome
-from infraprism_server.event_store.duckdb.rows import Candidate, read, uuid_array
+from infraprism_server.event_store.duckdb.rows import Incoming, read, uuid_array
 
-StoredId: TypeAlias = tuple[bytes, int, str | None]
-"""Key, account, and the text of an id that is not native."""
+_Ids: TypeAlias = tuple[Sequence[int], Sequence[bytes]]
+"""Accounts and keys, of equal length."""
 
 _GAP_MS: Final = 3_600_000
 """Native ids further apart than this are looked for in different parts of the table."""
@@ -31,8 +31,8 @@ _MOST_PARTS: Final = 6
 _content = attrgetter(*CONTENT_FIELDS)
 
 _HITS: Final = """
-    SELECT e.account, e.rowid FROM incoming i
-    JOIN events e ON e.id = i.id AND e.account = i.account
+    SELECT e.account, e.rowid FROM wanted w
+    JOIN events e ON e.id = w.id AND e.account = w.account
 """
 
 
@@ -52,52 +52,67 @@ def outcome_beside(stored: Event, again: Event) -> Outcome:
 
 
 def find_rowids(
-    connection: duckdb.DuckDBPyConnection, ids: Sequence[StoredId]
+    connection: duckdb.DuckDBPyConnection,
+    accounts: Sequence[int],
+    keys: Sequence[bytes],
+    texts: Sequence[str | None],
 ) -> dict[int, list[int]]:
-    """The rows that hold any of the ids, by account."""
+    """The rows that hold any of the ids, by account. `texts`: those of ids that are hashes."""
     rowids: dict[int, list[int]] = {}
-    for part in _parts(ids):
-        incoming = pa.table(
-            {
-                "account": pa.array([account for _, account, _ in part], pa.int32()),
-                "id": uuid_array([key for key, _, _ in part]),
-            }
+    for part_accounts, part_keys in _parts(accounts, keys, texts):
+        wanted = pa.table(
+            {"account": pa.array(part_accounts, pa.int32()), "id": uuid_array(part_keys)}
         )
         for account, rowid in connection.execute(_HITS).fetchall():
             rowids.setdefault(account, []).append(rowid)
-        del incoming
+        del wanted
     return rowids
 
 
 def find_stored(
-    connection: duckdb.DuckDBPyConnection, candidates: Sequence[Candidate]
+    connection: duckdb.DuckDBPyConnection, incoming: Incoming
 ) -> dict[tuple[int, bytes], Event]:
-    """The stored events that have the candidates' ids, by account and key."""
-    ids = [(candidate.key, candidate.account, candidate.id_text) for candidate in candidates]
+    """The stored events that have the incoming ids, by account and key."""
+    found = find_rowids(connection, incoming.accounts, incoming.keys, incoming.texts)
     return {
         (account, key): event
-        for account, rowids in find_rowids(connection, ids).items()
+        for account, rowids in found.items()
         for key, event in read(connection, account, rowids).values()
     }
 
 
-def _parts(ids: Sequence[StoredId]) -> list[Sequence[StoredId]]:
+def _parts(
+    accounts: Sequence[int], keys: Sequence[bytes], texts: Sequence[str | None]
+) -> list[_Ids]:
     """Ids that lie near each other; those that are hashes by themselves."""
-    hashed = [stored for stored in ids if stored[2] is not None]
-    native = sorted(stored[:2] for stored in ids if stored[2] is None)
-    parts: list[Sequence[StoredId]] = [hashed] if hashed else []
-    if not native:
-        return parts
-    times = [int.from_bytes(key[:6], "big") for key, _ in native]
+    if texts.count(None) == len(texts):
+        return _native_parts(accounts, keys)
+    rows = list(zip(accounts, keys, texts, strict=True))
+    hashed = [(account, key) for account, key, text in rows if text is not None]
+    native = [(account, key) for account, key, text in rows if text is None]
+    parts: list[_Ids] = [([row[0] for row in hashed], [row[1] for row in hashed])]
+    if native:
+        parts += _native_parts([row[0] for row in native], [row[1] for row in native])
+    return parts
+
+
+def _native_parts(accounts: Sequence[int], keys: Sequence[bytes]) -> list[_Ids]:
+    if _milliseconds(max(keys)) - _milliseconds(min(keys)) <= _GAP_MS:
+        return [(accounts, keys)]
+    rows = sorted(zip(keys, accounts, strict=True))
     gaps = sorted(
         (
-            (later - earlier, place)
-            for place, (earlier, later) in enumerate(pairwise(times), start=1)
-            if later - earlier > _GAP_MS
+            (_milliseconds(later[0]) - _milliseconds(earlier[0]), place)
+            for place, (earlier, later) in enumerate(pairwise(rows), start=1)
         ),
         reverse=True,
     )
-    cuts = [0, *sorted(place for _, place in gaps[: _MOST_PARTS - 1]), len(native)]
-    for start, end in pairwise(cuts):
-        parts.append([(key, account, None) for key, account in native[start:end]])
-    return parts
+    widest = [place for gap, place in gaps[: _MOST_PARTS - 1] if gap > _GAP_MS]
+    return [
+        ([row[1] for row in rows[start:end]], [row[0] for row in rows[start:end]])
+        for start, end in pairwise([0, *sorted(widest), len(rows)])
+    ]
+
+
+def _milliseconds(key: bytes) -> int:
+    return int.from_bytes(key[:6], "big")

@@ -19,6 +19,8 @@ from infraprism_server.event_store.contract import (
 from infraprism_server.event_store.duckdb import rollup
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.filters import (
+    MAX_US,
+    MIN_US,
     Clause,
     Selection,
     find_entity_code,
@@ -37,7 +39,7 @@ _SORT_KEYS: Final[dict[EntitySort, str]] = {
 _SEEN: Final = """
     SELECT entity_code, min(first_us) AS first_us, max(last_us) AS last_us FROM (
         SELECT entity_code, min(first_us) AS first_us, max(last_us) AS last_us
-        FROM rollup_entity_day WHERE account = ? GROUP BY entity_code
+        FROM rollup_entity WHERE account = ? GROUP BY entity_code
         UNION ALL
         SELECT entity_code, min(ts), max(ts) FROM events
         WHERE account = ? AND commit_no > ? GROUP BY entity_code
@@ -103,7 +105,7 @@ def find_entity(
         sums = _sums_by_entity(cursor, selection, covered, [code])
         ((first_us, last_us),) = cursor.execute(
             """SELECT min(first_us), max(last_us) FROM (
-            SELECT first_us, last_us FROM rollup_entity_day
+            SELECT first_us, last_us FROM rollup_entity
             WHERE account = ? AND entity_code = ?
             UNION ALL SELECT ts, ts FROM events
             WHERE account = ? AND entity_code = ? AND commit_no > ?)""",
@@ -121,6 +123,8 @@ def find_entity(
 def _parts(selection: Selection, covered: int) -> list[rollup.Part]:
     if selection.start_us >= selection.end_us:
         return [rollup.events_part(selection, 0, 0)]
+    if selection.start_us == MIN_US and selection.end_us == MAX_US:
+        return rollup.parts_of_all_time(selection, covered)
     return rollup.parts(selection, rollup.ENTITY_DAY, covered, selection.start_us, selection.end_us)
 
 

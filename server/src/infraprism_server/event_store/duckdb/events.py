@@ -37,7 +37,7 @@ def find_event(database: Database, account: int, event_id: str) -> Event | None:
     """The event with this id, or None."""
     key, text = event_key(event_id)
     with database.snapshot() as cursor:
-        rowids = find_rowids(cursor, [(key, account, text)]).get(account, [])
+        rowids = find_rowids(cursor, [account], [key], [text]).get(account, [])
         for _, event in rows.read(cursor, account, rowids).values():
             if event.id == event_id:
                 return event

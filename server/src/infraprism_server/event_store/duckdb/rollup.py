@@ -1,4 +1,4 @@
-"""Sums made beforehand: by entity, day and model, and by quarter hour and model.
+"""Sums made beforehand: by entity, day and model; by quarter hour and model; by entity alone.
 
 A rollup row is a sum over some events of its cell; a cell may have several rows, and readers add
 them up. That makes every change an insert: folding new events, and the difference a repricing
@@ -6,13 +6,14 @@ makes. The rollups cover exactly the events whose commit_no is up to the waterma
 the events after it from the table itself, in the same snapshot, so answers are always exact.
 
 The writer folds between commits, in chunks that bound how long a commit can wait, and merges the
-rows of one (account, day) at a time when they have become many more than their cells.
+rows of one account and day, or of one block of entities, at a time when they have become many
+more than their cells.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import duckdb
@@ -25,8 +26,8 @@ FOLD_AFTER_EVENTS: Final = 100_000
 """How long the tail that readers sum from the table may become."""
 FOLD_CHUNK_EVENTS: Final = 50_000
 """Events folded at once, about 30 ms: more only when a single commit holds more."""
-_COMPACT_EVERY_FOLDS: Final = 8
-_LOOSE_ROWS: Final = 20_000
+MERGE_EVERY_FOLDS: Final = 8
+LOOSE_ROWS: Final = 20_000
 """Unmerged rows of one account and day, beyond as many as it has merged, that start a merge."""
 
 # Integer division cuts towards zero: the shift of a million days makes it a floor.
@@ -36,7 +37,7 @@ QUARTER_OF_TS: Final = "((ts + 86400000000000000) // 900000000 - 96000000)::INTE
 
 @dataclass(frozen=True, slots=True)
 class Rollup:
-    """One of the two tables, and the grid of time it has."""
+    """A table, and the grid of time it has."""
 
     table: str
     column: str
@@ -70,6 +71,15 @@ def events_part(selection: Selection, start_us: int, end_us: int) -> Part:
     return Part("events", selection.events(start_us, end_us), EVENT_SUMS, rolled=False)
 
 
+def parts_of_all_time(selection: Selection, covered: int) -> list[Part]:
+    """Everything of some entities, from the rollup that has one cell each; no times, no models."""
+    tail = events_part(selection, selection.start_us, selection.end_us)
+    return [
+        Part("rollup_entity", selection.codes, ROLLUP_SUMS, rolled=True),
+        replace(tail, where=tail.where & Clause("commit_no > ?", (covered,))),
+    ]
+
+
 def parts(
     selection: Selection, rollup: Rollup, covered: int, start_us: int, end_us: int
 ) -> list[Part]:
@@ -91,7 +101,7 @@ def parts(
             ROLLUP_SUMS,
             rolled=True,
         ),
-        Part(tail.table, tail.where & Clause("commit_no > ?", (covered,)), tail.sums, rolled=False),
+        replace(tail, where=tail.where & Clause("commit_no > ?", (covered,))),
     ]
     if start_us < inner_start_us:
         result.append(events_part(selection, start_us, inner_start_us))
@@ -110,6 +120,10 @@ _FOLD: Final = (
     SELECT account, {QUARTER_OF_TS} AS slot, model_code, false,
     {EVENT_SUMS} FROM events WHERE commit_no > ? AND commit_no <= ?
     GROUP BY account, slot, model_code""",  # noqa: S608
+    f"""INSERT INTO rollup_entity
+    SELECT account, entity_code, false, min(ts), max(ts), {EVENT_SUMS} FROM events
+    WHERE commit_no > ? AND commit_no <= ? AND entity_code IS NOT NULL
+    GROUP BY account, entity_code""",  # noqa: S608
 )
 
 _LOOSE_DAYS: Final = """
@@ -119,6 +133,7 @@ _LOOSE_DAYS: Final = """
 """
 
 _MERGED_DAY: Final = f"""
+    CREATE OR REPLACE TEMP TABLE days AS
     SELECT account, day, entity_code, model_code, true AS merged,
     min(first_us) AS first_us, max(last_us) AS last_us, {ROLLUP_SUMS}
     FROM rollup_entity_day WHERE account = ? AND day = ?
@@ -126,9 +141,26 @@ _MERGED_DAY: Final = f"""
 """  # noqa: S608
 
 _MERGED_QUARTERS: Final = f"""
+    CREATE OR REPLACE TEMP TABLE quarters AS
     SELECT account, slot, model_code, true AS merged, {ROLLUP_SUMS}
     FROM rollup_quarter WHERE account = ? AND slot >= ? AND slot < ?
     GROUP BY account, slot, model_code ORDER BY slot, model_code
+"""  # noqa: S608
+
+# A block bounds what one merge takes, however many entities an account has.
+_ENTITIES_PER_BLOCK: Final = 16_384
+
+_LOOSE_BLOCKS: Final = f"""
+    SELECT account, entity_code // {_ENTITIES_PER_BLOCK} AS block FROM rollup_entity
+    GROUP BY account, block HAVING count(*) FILTER (NOT merged) > ? + count(*) FILTER (merged)
+    ORDER BY count(*) DESC LIMIT 1
+"""  # noqa: S608
+
+_MERGED_BLOCK: Final = f"""
+    CREATE OR REPLACE TEMP TABLE block AS SELECT account, entity_code, true AS merged,
+    min(first_us) AS first_us, max(last_us) AS last_us, {ROLLUP_SUMS}
+    FROM rollup_entity WHERE account = ? AND entity_code >= ? AND entity_code < ?
+    GROUP BY account, entity_code ORDER BY entity_code
 """  # noqa: S608
 
 
@@ -140,12 +172,14 @@ class Folding:
         *,
         after_events: int = FOLD_AFTER_EVENTS,
         chunk_events: int = FOLD_CHUNK_EVENTS,
-        loose_rows: int = _LOOSE_ROWS,
+        loose_rows: int = LOOSE_ROWS,
+        merge_every_folds: int = MERGE_EVERY_FOLDS,
     ) -> None:
         self.watermark = 0
         self._after_events = after_events
         self._chunk_events = chunk_events
         self._loose_rows = loose_rows
+        self._merge_every_folds = merge_every_folds
         self._tail: deque[tuple[int, int]] = deque()
         self._tail_events = 0
         self._folds = 0
@@ -190,29 +224,49 @@ class Folding:
         self._folds += 1
 
     def merge_if_loose(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Every few folds, merge the rows of the (account, day) that has the most to gain."""
-        if self._folds < _COMPACT_EVERY_FOLDS:
+        """Every few folds, merge what has the most to gain, until nothing has much."""
+        if self._folds < self._merge_every_folds:
             return
-        found = connection.execute(_LOOSE_DAYS, [self._loose_rows]).fetchall()
-        if not found:
+        days = connection.execute(_LOOSE_DAYS, [self._loose_rows]).fetchall()
+        blocks = connection.execute(_LOOSE_BLOCKS, [self._loose_rows]).fetchall()
+        if days:
+            _merge_day(connection, *days[0])
+        elif blocks:
+            _merge_block(connection, *blocks[0])
+        else:
             self._folds = 0
-            return
-        account, day = found[0]
-        slots = (day * 96, day * 96 + 96)
-        connection.execute("BEGIN TRANSACTION")
-        days = connection.execute(_MERGED_DAY, [account, day]).to_arrow_table()
-        quarters = connection.execute(_MERGED_QUARTERS, [account, *slots]).to_arrow_table()
-        connection.execute(
-            "DELETE FROM rollup_entity_day WHERE account = ? AND day = ?", [account, day]
-        )
-        connection.execute(
-            "DELETE FROM rollup_quarter WHERE account = ? AND slot >= ? AND slot < ?",
-            [account, *slots],
-        )
-        connection.execute("INSERT INTO rollup_entity_day SELECT * FROM days")
-        connection.execute("INSERT INTO rollup_quarter SELECT * FROM quarters")
-        connection.execute("COMMIT")
-        del days, quarters
+
+
+def _merge_day(connection: duckdb.DuckDBPyConnection, account: int, day: int) -> None:
+    slots = (day * 96, day * 96 + 96)
+    connection.execute("BEGIN TRANSACTION")
+    connection.execute(_MERGED_DAY, [account, day])
+    connection.execute(_MERGED_QUARTERS, [account, *slots])
+    connection.execute(
+        "DELETE FROM rollup_entity_day WHERE account = ? AND day = ?", [account, day]
+    )
+    connection.execute(
+        "DELETE FROM rollup_quarter WHERE account = ? AND slot >= ? AND slot < ?",
+        [account, *slots],
+    )
+    connection.execute("INSERT INTO rollup_entity_day SELECT * FROM days")
+    connection.execute("INSERT INTO rollup_quarter SELECT * FROM quarters")
+    connection.execute("DROP TABLE days")
+    connection.execute("DROP TABLE quarters")
+    connection.execute("COMMIT")
+
+
+def _merge_block(connection: duckdb.DuckDBPyConnection, account: int, block: int) -> None:
+    codes = (block * _ENTITIES_PER_BLOCK, (block + 1) * _ENTITIES_PER_BLOCK)
+    connection.execute("BEGIN TRANSACTION")
+    connection.execute(_MERGED_BLOCK, [account, *codes])
+    connection.execute(
+        "DELETE FROM rollup_entity WHERE account = ? AND entity_code >= ? AND entity_code < ?",
+        [account, *codes],
+    )
+    connection.execute("INSERT INTO rollup_entity SELECT * FROM block")
+    connection.execute("DROP TABLE block")
+    connection.execute("COMMIT")
 
 
 _CHANGED_SUMS: Final = """0, 0, sum(unpriced_change), sum(cost_change), sum(reported_change),
@@ -227,6 +281,9 @@ CORRECT: Final = (
     SELECT account, {QUARTER_OF_TS} AS slot, model_code, false,
     {_CHANGED_SUMS} FROM differences WHERE commit_no <= ?
     GROUP BY account, slot, model_code""",  # noqa: S608
+    f"""INSERT INTO rollup_entity SELECT account, entity_code, false, NULL, NULL, {_CHANGED_SUMS}
+    FROM differences WHERE commit_no <= ? AND entity_code IS NOT NULL
+    GROUP BY account, entity_code""",  # noqa: S608
 )
 """Add what a repricing changed, from an arrow table `differences`, up to the watermark."""
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import duckdb
-import msgspec
 import pyarrow as pa
+from msgspec.structs import astuple
 
 from infraprism_server.event_store.contract import Event
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
 from infraprism_server.event_store.duckdb.schema import COST_SOURCES
 from infraprism_server.ids import event_id_from_key
 
+_EVENT_FIELDS: Final = Event.__struct_fields__
 _DEFAULT_TIER: Final = "standard"
 _COST_SOURCE_CODES: Final = {source: code for code, source in enumerate(COST_SOURCES)}
 
@@ -45,79 +47,110 @@ _READ: Final = """
 """
 
 
-class Candidate(msgspec.Struct, frozen=True, gc=False):
-    """An event on its way in, with what it is known by."""
+@dataclass(slots=True)
+class Incoming:
+    """Events on their way in, as columns of equal length."""
 
-    account: int
-    key: bytes
-    id_text: str | None
-    event: Event
+    accounts: list[int] = field(default_factory=list)
+    keys: list[bytes] = field(default_factory=list)
+    texts: list[str | None] = field(default_factory=list)
+    """The text of an id that is not native (ids.event_key)."""
+    events: list[Event] = field(default_factory=list)
+
+    def without(self, stored: Mapping[tuple[int, bytes], Event]) -> Incoming:
+        """Those whose ids are not among the stored."""
+        if not stored:
+            return self
+        rows = zip(self.accounts, self.keys, self.texts, self.events, strict=True)
+        rest = Incoming()
+        for account, key, text, event in rows:
+            if (account, key) not in stored:
+                rest.accounts.append(account)
+                rest.keys.append(key)
+                rest.texts.append(text)
+                rest.events.append(event)
+        return rest
 
 
 def uuid_array(keys: Sequence[bytes]) -> pa.Array:
     """The 16 bytes of each key as DuckDB's UUID, which sorts as the bytes do."""
-    return pa.ExtensionArray.from_storage(pa.uuid(), pa.array(keys, pa.binary(16)))
+    storage = pa.Array.from_buffers(pa.binary(16), len(keys), [None, pa.py_buffer(b"".join(keys))])
+    return pa.ExtensionArray.from_storage(pa.uuid(), storage)
 
 
 def build(
     connection: duckdb.DuckDBPyConnection,
     dictionaries: Dictionaries,
-    candidates: Sequence[Candidate],
+    incoming: Incoming,
     commit_no: int,
 ) -> pa.Table:
-    """The columns of the table events, in their order, for one insert.
+    """The columns of the table events, by name, for one insert.
 
     Built column by column: rows of Python objects would cost more than the insert itself. Raises
     pyarrow.ArrowInvalid or OverflowError when a number does not fit its column.
     """
-    events = [candidate.event for candidate in candidates]
-    accounts = [candidate.account for candidate in candidates]
-    both = list(zip(accounts, events, strict=True))
-    models = dictionaries.models(connection, {(e.provider, e.model) for e in events})
-    entities = dictionaries.entities(
-        connection,
-        {
-            (account, e.entity_type, e.entity_id)
-            for account, e in both
-            if e.entity_type is not None and e.entity_id is not None
-        },
-    )
-    tag_sets = dictionaries.tag_sets(
-        connection, {(account, e.tags) for account, e in both if e.tags is not None}
-    )
+    accounts = incoming.accounts
+    of = dict(zip(_EVENT_FIELDS, zip(*map(astuple, incoming.events), strict=True), strict=True))
     int32, int64, string = pa.int32(), pa.int64(), pa.string()
     columns: dict[str, pa.Array] = {
         "account": pa.array(accounts, int32),
-        "id": uuid_array([candidate.key for candidate in candidates]),
-        "id_text": pa.array([candidate.id_text for candidate in candidates], string),
-        "ts": pa.array([e.timestamp_us for e in events], int64),
-        "model_code": pa.array([models[e.provider, e.model] for e in events], int32),
-        "entity_code": pa.array(
-            [entities.get((account, e.entity_type, e.entity_id)) for account, e in both],  # type: ignore[arg-type]
-            int32,
-        ),
-        "session_id": pa.array([e.session_id for e in events], string),
-        "tag_code": pa.array(
-            [None if e.tags is None else tag_sets[account, e.tags] for account, e in both], int32
-        ),
+        "id": uuid_array(incoming.keys),
+        "id_text": pa.array(incoming.texts, string),
+        "ts": pa.array(of["timestamp_us"], int64),
+        **_codes(connection, dictionaries, accounts, of),
+        "session_id": pa.array(of["session_id"], string),
     }
-    for field in COUNT_FIELDS:
-        columns[field] = pa.array([getattr(e, field) for e in events], int32)
+    for name in COUNT_FIELDS:
+        columns[name] = _counts(of[name])
     columns |= {
         "service_tier": pa.array(
-            [None if e.service_tier == _DEFAULT_TIER else e.service_tier for e in events], string
+            [None if tier == _DEFAULT_TIER else tier for tier in of["service_tier"]], string
         ),
-        "latency_ms": pa.array([e.latency_ms for e in events], int32),
-        "success": pa.array([e.success for e in events], pa.bool_()),
-        "error_type": pa.array([e.error_type for e in events], string),
-        "error_code": pa.array([e.error_code for e in events], string),
-        "cost_pico": pa.array([e.cost_pico for e in events], int64),
-        "cost_source": pa.array([_COST_SOURCE_CODES[e.cost_source] for e in events], pa.int8()),
-        "computed_cost_pico": pa.array([e.computed_cost_pico for e in events], int64),
-        "rate_id": pa.array([e.rate_id for e in events], int64),
-        "commit_no": pa.repeat(pa.scalar(commit_no, int64), len(events)),
+        "latency_ms": pa.array(of["latency_ms"], int32),
+        "success": pa.array(of["success"], pa.bool_()),
+        "error_type": pa.array(of["error_type"], string),
+        "error_code": pa.array(of["error_code"], string),
+        "cost_pico": pa.array(of["cost_pico"], int64),
+        "cost_source": pa.array(
+            [_COST_SOURCE_CODES[name] for name in of["cost_source"]], pa.int8()
+        ),
+        "computed_cost_pico": pa.array(of["computed_cost_pico"], int64),
+        "rate_id": pa.array(of["rate_id"], int64),
+        "commit_no": pa.repeat(pa.scalar(commit_no, int64), len(accounts)),
     }
     return pa.table(columns)
+
+
+def _codes(
+    connection: duckdb.DuckDBPyConnection,
+    dictionaries: Dictionaries,
+    accounts: Sequence[int],
+    of: Mapping[str, tuple[Any, ...]],
+) -> dict[str, pa.Array]:
+    """The columns that hold codes; texts that are new get theirs."""
+    model_names = list(zip(of["provider"], of["model"], strict=True))
+    models = dictionaries.models(connection, set(model_names))
+    entity_names = list(zip(accounts, of["entity_type"], of["entity_id"], strict=True))
+    entities = dictionaries.entities(
+        connection, {name for name in set(entity_names) if name[1] is not None}
+    )
+    tag_names = list(zip(accounts, of["tags"], strict=True))
+    tag_sets = dictionaries.tag_sets(
+        connection, {name for name in set(tag_names) if name[1] is not None}
+    )
+    int32 = pa.int32()
+    return {
+        "model_code": pa.array([models[name] for name in model_names], int32),
+        "entity_code": pa.array([entities.get(name) for name in entity_names], int32),
+        "tag_code": pa.array([tag_sets.get(name) for name in tag_names], int32),
+    }
+
+
+def _counts(values: Sequence[int]) -> pa.Array:
+    # Most details are zero for most calls, and a constant is cheaper than a conversion.
+    if any(values):
+        return pa.array(values, pa.int32())
+    return pa.repeat(pa.scalar(0, pa.int32()), len(values))
 
 
 def read(

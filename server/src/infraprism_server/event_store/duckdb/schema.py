@@ -62,6 +62,10 @@ _VERSION_1 = (
     model_code INTEGER NOT NULL, merged BOOLEAN NOT NULL,"""
     + _SUMS_DDL
     + ")",
+    """CREATE TABLE rollup_entity (account INTEGER NOT NULL, entity_code INTEGER NOT NULL,
+    merged BOOLEAN NOT NULL, first_us BIGINT, last_us BIGINT,"""
+    + _SUMS_DDL
+    + ")",
     "CREATE TABLE rollup_state (watermark BIGINT NOT NULL)",
     "INSERT INTO rollup_state VALUES (0)",
 )

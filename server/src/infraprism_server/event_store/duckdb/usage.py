@@ -70,7 +70,7 @@ def usage(database: Database, query: UsageQuery) -> UsagePage:
             pieces = [rollup.events_part(selection, start_us, end_us)]
         else:
             pieces = rollup.parts(selection, grid, rollup.watermark(cursor), start_us, end_us)
-        statement = _statement(query, groups, _named(query, groups, pieces, grid))
+        statement = _statement(query, groups, pieces, grid)
         found = cursor.execute(statement.text, list(statement.values)).fetchall()
     width = len(groups.names)
     rows = [
@@ -154,70 +154,19 @@ def _groups(query: UsageQuery) -> _Groups:
     return _Groups(tuple(columns), names, tuple(values))
 
 
-def _named(
-    query: UsageQuery,
-    groups: _Groups,
-    pieces: list[rollup.Part],
-    grid: rollup.Rollup | None,
+def _statement(
+    query: UsageQuery, groups: _Groups, pieces: list[rollup.Part], grid: rollup.Rollup | None
 ) -> Clause:
-    """bucket, g0, g1, …, the sums: by name, from all pieces."""
-    union: list[Clause] = []
-    codes = "".join(f", {column}" for column in groups.columns)
-    for piece in pieces:
-        if piece.rolled and grid is not None:
-            # Outer edges may lie inside a cell: those events are pieces of their own.
-            bounds = tuple(bound // grid.width_us for bound in query.bounds_us)
-            bucket, edges = bucket_of(grid.column, bounds)
-        else:
-            bucket, edges = bucket_of("ts", query.bounds_us)
-        union.append(
-            Clause(
-                f"SELECT {bucket.text} AS bucket{codes}, {piece.sums}"  # noqa: S608
-                f" FROM {piece.table}{edges.text} WHERE {piece.where.text} GROUP BY bucket{codes}",
-                bucket.values + edges.values + piece.where.values,
-            )
-        )
-    joins = [_JOINS[column] for column in groups.columns if column in _JOINS]
-    values = "".join(
-        f", {value.text} AS {name}" for name, value in zip(groups.names, groups.values, strict=True)
-    )
-    names = "".join(f", {name}" for name in groups.names)
-    return Clause(
-        f"SELECT u.bucket::BIGINT AS bucket{values}, {ROLLUP_SUMS} FROM ("  # noqa: S608
-        + " UNION ALL ".join(clause.text for clause in union)
-        + f") u{''.join(joins)} GROUP BY bucket{names}",
-        tuple(value for clause in groups.values for value in clause.values)
-        + tuple(value for clause in union for value in clause.values)
-        + tuple(query.filter.account for join in joins if "?" in join),
-    )
-
-
-def _statement(query: UsageQuery, groups: _Groups, named: Clause) -> Clause:
     """Row 0: how many rows there are, and the totals; after it the rows of the page, in order."""
+    if query.top is None or not groups.names:
+        shown = _by_name(query, groups, pieces, grid)
+    else:
+        shown = _by_rank(query, groups, pieces, grid, query.top)
     names = "".join(f", {name}" for name in groups.names)
     by_name = "".join(f", {name} ASC NULLS LAST" for name in groups.names)
-    nulls = "".join(", NULL" for _ in groups.names)
-    if query.top is None or not groups.names:
-        shown = Clause(f"SELECT bucket, false AS other{names}, {SUM_NAMES} FROM named")  # noqa: S608
-        ranked = Clause("")
-    else:
-        same = " AND ".join(f"r.{name} IS NOT DISTINCT FROM v.{name}" for name in groups.names)
-        shown = Clause(
-            f"SELECT v.bucket, false AS other{''.join(f', v.{name}' for name in groups.names)},"  # noqa: S608
-            f" {', '.join(f'v.{field}' for field in SUM_FIELDS)}"
-            f" FROM named v SEMI JOIN ranked r ON {same}"
-            f" UNION ALL SELECT bucket, true{nulls}, {ROLLUP_SUMS}"
-            f" FROM named v ANTI JOIN ranked r ON {same} GROUP BY bucket"
-        )
-        ranked = Clause(
-            f", ranked AS MATERIALIZED (SELECT {', '.join(groups.names)} FROM named"  # noqa: S608
-            f" GROUP BY {', '.join(groups.names)}"
-            f" ORDER BY sum(cost_pico) DESC{by_name} LIMIT ?)",
-            (query.top,),
-        )
+    nulls = ", NULL" * len(groups.names)
     return Clause(
-        f"""WITH named AS MATERIALIZED ({named.text}){ranked.text},
-        shown AS MATERIALIZED ({shown.text}),
+        f"""WITH {shown.text},
         page AS (SELECT * FROM shown ORDER BY bucket, other, cost_pico DESC{by_name}
             LIMIT ? OFFSET ?)
         SELECT 0 AS place, 0 AS bucket, false AS other{nulls}, count(*) AS rows, {ROLLUP_SUMS}
@@ -225,5 +174,112 @@ def _statement(query: UsageQuery, groups: _Groups, named: Clause) -> Clause:
         UNION ALL
         SELECT row_number() OVER (ORDER BY bucket, other, cost_pico DESC{by_name}),
         bucket, other{names}, 0, {SUM_NAMES} FROM page ORDER BY place""",  # noqa: S608
-        named.values + ranked.values + (query.limit, query.offset),
+        (*shown.values, query.limit, query.offset),
     )
+
+
+def _by_name(
+    query: UsageQuery, groups: _Groups, pieces: list[rollup.Part], grid: rollup.Rollup | None
+) -> Clause:
+    """`shown`: a row for every bucket and group."""
+    codes = "".join(f", {column}" for column in groups.columns)
+    union = _union(query, pieces, grid, codes, "")
+    joins, accounts = _joins(query, groups)
+    values, pointers = _values(groups)
+    names = "".join(f", {name}" for name in groups.names)
+    return Clause(
+        f"shown AS MATERIALIZED (SELECT u.bucket::BIGINT AS bucket, false AS other{values},"  # noqa: S608
+        f" {ROLLUP_SUMS} FROM ({union.text}) u{joins} GROUP BY bucket{names})",
+        pointers + union.values + accounts,
+    )
+
+
+def _by_rank(
+    query: UsageQuery,
+    groups: _Groups,
+    pieces: list[rollup.Part],
+    grid: rollup.Rollup | None,
+    top: int,
+) -> Clause:
+    """`shown`: a row for every bucket and group of the first `top`, and one for all others.
+
+    Who is among them is found by cost alone, over the whole range; then every event is summed
+    into its rank, so that nothing grows with the number of groups times the number of buckets.
+    """
+    codes = ", ".join(groups.columns)
+    costs = " UNION ALL ".join(
+        f"SELECT {codes}, sum(cost_pico) AS cost_pico FROM {piece.table}"  # noqa: S608
+        f" WHERE {piece.where.text} GROUP BY {codes}"
+        for piece in pieces
+    )
+    cost_values = tuple(value for piece in pieces for value in piece.where.values)
+    joins, accounts = _joins(query, groups)
+    values, pointers = _values(groups)
+    names = ", ".join(groups.names)
+    by_name = "".join(f", {name} ASC NULLS LAST" for name in groups.names)
+    same_name = " AND ".join(f"r.{name} IS NOT DISTINCT FROM v.{name}" for name in groups.names)
+    kept_codes = ", ".join(f"v.{column} AS kept_{column}" for column in groups.columns)
+    same_code = " AND ".join(
+        f"{column} IS NOT DISTINCT FROM kept_{column}" for column in groups.columns
+    )
+    union = _union(query, pieces, grid, ", rank", f" LEFT JOIN kept ON {same_code}")
+    return Clause(
+        f"""valued AS MATERIALIZED (
+            SELECT {", ".join(f"u.{column}" for column in groups.columns)}{values}, u.cost_pico
+            FROM (SELECT {codes}, sum(cost_pico) AS cost_pico FROM ({costs}) GROUP BY {codes}) u
+            {joins}),
+        ranked AS MATERIALIZED (
+            SELECT *, row_number() OVER (ORDER BY cost_pico DESC{by_name}) AS rank FROM (
+                SELECT {names}, sum(cost_pico) AS cost_pico FROM valued GROUP BY {names}
+                ORDER BY cost_pico DESC{by_name} LIMIT ?)),
+        kept AS MATERIALIZED (
+            SELECT {kept_codes}, r.rank FROM valued v JOIN ranked r ON {same_name}),
+        shown AS MATERIALIZED (
+            SELECT s.bucket::BIGINT AS bucket, s.rank IS NULL AS other,
+            {", ".join(f"r.{name}" for name in groups.names)},
+            {", ".join(f"s.{field}" for field in SUM_FIELDS)} FROM (
+                SELECT bucket, rank, {ROLLUP_SUMS} FROM ({union.text}) GROUP BY bucket, rank) s
+            LEFT JOIN ranked r ON r.rank = s.rank)""",  # noqa: S608
+        pointers + cost_values + accounts + (top,) + union.values,
+    )
+
+
+def _union(
+    query: UsageQuery,
+    pieces: list[rollup.Part],
+    grid: rollup.Rollup | None,
+    keys: str,
+    join: str,
+) -> Clause:
+    """bucket, the keys, the sums: of every piece."""
+    clauses: list[Clause] = []
+    for piece in pieces:
+        if piece.rolled and grid is not None:
+            # Outer edges may lie inside a cell: those events are pieces of their own.
+            bounds = tuple(bound // grid.width_us for bound in query.bounds_us)
+            bucket, edges = bucket_of(grid.column, bounds)
+        else:
+            bucket, edges = bucket_of("ts", query.bounds_us)
+        clauses.append(
+            Clause(
+                f"SELECT {bucket.text} AS bucket{keys}, {piece.sums} FROM {piece.table}"  # noqa: S608
+                f"{edges.text}{join} WHERE {piece.where.text} GROUP BY bucket{keys}",
+                bucket.values + edges.values + piece.where.values,
+            )
+        )
+    return Clause(
+        " UNION ALL ".join(clause.text for clause in clauses),
+        tuple(value for clause in clauses for value in clause.values),
+    )
+
+
+def _joins(query: UsageQuery, groups: _Groups) -> tuple[str, tuple[object, ...]]:
+    joins = [_JOINS[column] for column in groups.columns if column in _JOINS]
+    return "".join(joins), tuple(query.filter.account for join in joins if "?" in join)
+
+
+def _values(groups: _Groups) -> tuple[str, tuple[object, ...]]:
+    text = "".join(
+        f", {value.text} AS {name}" for name, value in zip(groups.names, groups.values, strict=True)
+    )
+    return text, tuple(value for clause in groups.values for value in clause.values)

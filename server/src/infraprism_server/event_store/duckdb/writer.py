@@ -82,7 +82,8 @@ class Writer:
             future.set_result([])
             return future
         # The ids are taken apart here, in the caller's thread, while the writer is inside DuckDB.
-        batch = Batch(account, events, [event_key(event.id) for event in events])
+        keys, texts = zip(*[event_key(event.id) for event in events], strict=True)
+        batch = Batch(account, events, keys, texts)
         self._hand_over(_Append(batch, future), len(events))
         return future
 
