@@ -65,7 +65,6 @@ def _gunzip(body: bytes, limit: int) -> bytes:
 def _unzstd(body: bytes, limit: int) -> bytes:
     # The window is bounded too: a frame may ask for far more memory than it decodes to.
     decoder = zstandard.ZstdDecompressor(max_window_size=max(limit * 2, 1 << 20))
-    parts = []
     size = 0
     try:
         with decoder.stream_reader(body, read_across_frames=True) as reader:
@@ -73,10 +72,16 @@ def _unzstd(body: bytes, limit: int) -> bytes:
                 size += len(chunk)
                 if size > limit:
                     raise too_large(limit)
-                parts.append(chunk)
-    except zstandard.ZstdError:
+        # Known to be small enough now. The reader does not tell a frame that is cut off; this does.
+        frame = decoder.decompressobj()
+        decoded = frame.decompress(body)
+    except zstandard.ZstdError as error:
+        if "too much memory" in str(error):
+            raise too_large(limit) from None
         raise InvalidRequest("The body is not valid zstd") from None
-    return b"".join(parts)
+    if not frame.eof or frame.unused_data:
+        raise InvalidRequest("The zstd body is cut off or more than one frame")
+    return decoded
 
 
 def too_large(limit: int) -> PayloadTooLarge:

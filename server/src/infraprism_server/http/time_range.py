@@ -61,7 +61,12 @@ def parse_range(start_date: str | None, end_date: str | None, zone: ZoneInfo) ->
     """The instants between two query dates. InvalidRequest when they make none."""
     start_us = None if start_date is None else _instant(start_date, zone, "start_date", end=False)
     end_us = None if end_date is None else _instant(end_date, zone, "end_date", end=True)
-    if start_us is not None and end_us is not None and start_us > end_us:
+    # An empty range between two equal instants is fine; a day that starts as it ends is not.
+    if (
+        start_us is not None
+        and end_us is not None
+        and (start_us > end_us or (start_us == end_us and len(end_date or "") == 10))
+    ):
         raise InvalidRequest("'start_date' is after 'end_date'", "start_date")
     return TimeRange(start_us, end_us)
 

@@ -88,7 +88,7 @@ def pico_of(raw: msgspec.Raw, param: str, max_pico: int) -> int | None:
 
 
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
-_KEY_PATH = re.compile(r" - at `key(?: in `\$\.?(?P<path>[^`]*)`)?`?$")
+_KEY_PATH = re.compile(r" - at `key`(?: in `\$\.?(?P<path>[^`]*)`)?$")
 _FIELD = re.compile(r"(?:unknown|required) field `(?P<field>[^`]*)`")
 
 
