@@ -17,7 +17,8 @@ from infraprism_server.clock import FixedClock
 from infraprism_server.errors import NotFound
 from infraprism_server.event_store.contract import CostChange, EventFilter, EventStore
 from infraprism_server.event_store.duckdb.store import open_event_store
-from infraprism_server.pricing.repricing import KIND, Counting, Tally, result_out
+from infraprism_server.pricing.answers import repricing_result_out
+from infraprism_server.pricing.repricing import KIND, Counting, Tally
 from infraprism_server.pricing.schemas import PriceOverrideIn, RepricingIn
 from infraprism_server.pricing.service import PricingService
 from infraprism_server.pricing.tasks import CHUNK_EVENTS, pricing_tasks
@@ -201,7 +202,7 @@ def test_more_entities_than_are_shown_are_summed_together(call):
         counting.add(
             event, CostChange(event.id, number, "computed", None, None), still_unpriced=False
         )
-    result = result_out(counting.tally)
+    result = repricing_result_out(counting.tally)
     assert len(result.entities) == 1_000
     shown = sum(one.difference_usd.pico for one in result.entities)
     assert shown + result.other_entities.difference_usd.pico == sum(range(6_000))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Final
 
 from infraprism_server.event_store.contract import Event, UnpricedModel
 from infraprism_server.http.wire import Dollars, Instant, instant
@@ -16,16 +17,21 @@ from infraprism_server.pricing.rate_card import (
     RateCard,
     usd_per,
 )
+from infraprism_server.pricing.repricing import EntityTally, Tally
 from infraprism_server.pricing.schemas import (
     CostExplanationOut,
     CostLineOut,
+    EntityDifference,
     PriceOut,
     PriceOverrideIn,
     PriceOverrideOut,
     PriceStep,
     RateOut,
+    RepricingResultOut,
     UnpricedModelOut,
 )
+
+MAX_SHOWN_ENTITIES: Final = 1_000
 
 
 def given_prices(wanted: PriceOverrideIn) -> dict[str, Decimal | None]:
@@ -103,6 +109,34 @@ def explanation_out(
     )
 
 
+def repricing_result_out(tally: Tally) -> RepricingResultOut:
+    """The tally as the API shows it: the largest differences first."""
+    ordered = sorted(
+        tally.entities,
+        key=lambda one: (
+            -abs(one.after_pico - one.before_pico),
+            one.entity_type or "",
+            one.entity_id or "",
+        ),
+    )
+    others = EntityTally()
+    for one in [tally.others, *ordered[MAX_SHOWN_ENTITIES:]]:
+        others.events += one.events
+        others.before_pico += one.before_pico
+        others.after_pico += one.after_pico
+    return RepricingResultOut(
+        events=tally.events,
+        changed_events=tally.changed,
+        newly_priced_events=tally.newly_priced,
+        still_unpriced_events=tally.still_unpriced,
+        cost_before_usd=Dollars(tally.before_pico),
+        cost_after_usd=Dollars(tally.after_pico),
+        difference_usd=Dollars(tally.after_pico - tally.before_pico),
+        entities=[_difference(one) for one in ordered[:MAX_SHOWN_ENTITIES]],
+        other_entities=_difference(others),
+    )
+
+
 def _line_out(line: CostLine, card: RateCard | None) -> CostLineOut:
     return CostLineOut(
         unit=line.unit,
@@ -164,3 +198,14 @@ def _by_field(prices: Mapping[str, Decimal]) -> dict[str, Decimal]:
 
 def _decimal(text: str | None) -> Decimal | None:
     return None if text is None else Decimal(text)
+
+
+def _difference(one: EntityTally) -> EntityDifference:
+    return EntityDifference(
+        entity_type=one.entity_type,
+        entity_id=one.entity_id,
+        events=one.events,
+        cost_before_usd=Dollars(one.before_pico),
+        cost_after_usd=Dollars(one.after_pico),
+        difference_usd=Dollars(one.after_pico - one.before_pico),
+    )

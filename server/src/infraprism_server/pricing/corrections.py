@@ -18,7 +18,13 @@ from typing import Literal
 import msgspec
 
 from infraprism_server.clock import to_us
-from infraprism_server.pricing.rate_card import TOKEN_UNITS, Rate, ServiceTier, rate_from_usd
+from infraprism_server.pricing.rate_card import (
+    TOKEN_UNITS,
+    Rate,
+    ServiceTier,
+    rate_from_usd,
+    with_steps,
+)
 
 
 class ModelMatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -86,15 +92,24 @@ class PriceRow(_Row, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     kind: Literal["merge", "replace", "same_as", "withdrawn"]
     prices: dict[str, str | None] = {}
     """Unit to exact decimal dollars; null takes a wrong price away."""
+    above_input_tokens: int | None = None
+    """A threshold: a call with more input than this costs `prices_above` in all."""
+    prices_above: dict[str, str] = {}
     same_as: str | None = None
     """The name whose prices these models had, in the same provider's price data."""
     service_tier: ServiceTier = "standard"
 
     def rates(self) -> dict[str, Rate | None]:
         return {
-            unit: None if price is None else _rate(unit, price)
+            unit: None if price is None else self._stepped(unit, price)
             for unit, price in self.prices.items()
         }
+
+    def _stepped(self, unit: str, price: str) -> Rate:
+        above = self.prices_above.get(unit)
+        if self.above_input_tokens is None or above is None:
+            return _rate(unit, price)
+        return with_steps(_rate(unit, price), [(self.above_input_tokens, _rate(unit, above))])
 
 
 class TierRow(_Row, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):

@@ -8,11 +8,8 @@ import msgspec
 
 from infraprism_server import ids
 from infraprism_server.event_store.contract import CostChange, Event, EventFilter, Position
-from infraprism_server.http.wire import Dollars
-from infraprism_server.pricing.schemas import EntityDifference, RepricingResultOut
 
 KIND: Final = "reprice"
-MAX_SHOWN_ENTITIES: Final = 1_000
 MAX_TALLIED_ENTITIES: Final = 5_000
 """Entities beyond these are summed together. Whoever is listed is listed in full."""
 
@@ -139,42 +136,3 @@ def is_counted(event: Event, progress: RepricingProgress) -> bool:
     if counted is None:
         return False
     return (event.timestamp_us, ids.event_key(event.id)[0]) <= (counted.timestamp_us, counted.key)
-
-
-def result_out(tally: Tally) -> RepricingResultOut:
-    """The tally as the API shows it: the largest differences first."""
-    ordered = sorted(
-        tally.entities,
-        key=lambda one: (
-            -abs(one.after_pico - one.before_pico),
-            one.entity_type or "",
-            one.entity_id or "",
-        ),
-    )
-    others = EntityTally()
-    for one in [tally.others, *ordered[MAX_SHOWN_ENTITIES:]]:
-        others.events += one.events
-        others.before_pico += one.before_pico
-        others.after_pico += one.after_pico
-    return RepricingResultOut(
-        events=tally.events,
-        changed_events=tally.changed,
-        newly_priced_events=tally.newly_priced,
-        still_unpriced_events=tally.still_unpriced,
-        cost_before_usd=Dollars(tally.before_pico),
-        cost_after_usd=Dollars(tally.after_pico),
-        difference_usd=Dollars(tally.after_pico - tally.before_pico),
-        entities=[_difference(one) for one in ordered[:MAX_SHOWN_ENTITIES]],
-        other_entities=_difference(others),
-    )
-
-
-def _difference(one: EntityTally) -> EntityDifference:
-    return EntityDifference(
-        entity_type=one.entity_type,
-        entity_id=one.entity_id,
-        events=one.events,
-        cost_before_usd=Dollars(one.before_pico),
-        cost_after_usd=Dollars(one.after_pico),
-        difference_usd=Dollars(one.after_pico - one.before_pico),
-    )

@@ -32,7 +32,6 @@ from infraprism_server.pricing.repricing import (
     RepricingJob,
     RepricingProgress,
     Tally,
-    result_out,
 )
 from infraprism_server.pricing.schedule import Priced
 from infraprism_server.pricing.schemas import (
@@ -279,5 +278,5 @@ def _repricing_out(job: Job) -> RepricingOut:
         created_at=Instant(job.created_at_us),
         finished_at=instant(job.finished_at_us),
         error=job.error if job.status == "failed" else None,
-        result=None if result is None else result_out(result),
+        result=None if result is None else answers.repricing_result_out(result),
     )
