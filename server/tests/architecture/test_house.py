@@ -1,0 +1,141 @@
+"""The house's rules: which files a feature has, where SQL may be, who may import whom."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import infraprism_server
+
+HOUSE = Path(infraprism_server.__file__).parent
+SHARED = {"http", "event_store", "control_store", "background"}
+FEATURES = sorted(
+    folder.name
+    for folder in HOUSE.iterdir()
+    if (folder / "__init__.py").exists() and folder.name not in SHARED
+)
+ROOTS = {"app", "serve", "bootstrap", "cli", "cli_context", "doctor"}
+"""Modules at the top that put features together; nothing else at the top imports a feature."""
+LAYERS = {
+    "routes": 4,
+    "tasks": 4,
+    "cli": 4,
+    "command": 4,
+    "service": 3,
+    "account_prices": 3,  # the services' memories of what the store says
+    "last_used": 3,
+    "store": 2,
+}
+"""Height of a layer; every other file of a feature is a noun, at 1."""
+MAX_LINES = 400
+
+
+def modules() -> Iterator[Path]:
+    yield from sorted(HOUSE.rglob("*.py"))
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def inside(name: str) -> list[str]:
+    """The parts of an import below the package, or nothing for other packages."""
+    parts = name.split(".")
+    return parts[1:] if parts[0] == "infraprism_server" else []
+
+
+def height(module: str) -> int:
+    return LAYERS.get(module, 1)
+
+
+def test_there_are_features() -> None:
+    assert {"accounts", "api_keys", "events", "entities", "usage", "pricing"} <= set(FEATURES)
+
+
+@pytest.mark.parametrize("path", list(modules()), ids=lambda path: str(path.relative_to(HOUSE)))
+def test_imports_point_downwards(path: Path) -> None:
+    """routes | tasks -> service -> (noun, store); a feature calls another's service or nouns."""
+    place = path.relative_to(HOUSE).with_suffix("").parts
+    wrong = []
+    for name in imports_of(path):
+        target = inside(name)
+        if not target or target[0] == place[0]:
+            if len(target) > 1 and len(place) == 2 and place[0] in FEATURES:
+                if height(target[1]) > height(place[1]):
+                    wrong.append(f"{name}: a lower layer imports a higher one")
+            continue
+        if target[0] in FEATURES:
+            if place[0] in SHARED and place[0] != "background":
+                wrong.append(f"{name}: what all share imports no feature")
+            elif len(place) == 1 and place[0] not in ROOTS | {"welcome"}:
+                wrong.append(f"{name}: only the roots put features together")
+            elif len(target) > 1 and target[1] in ("store", "routes", "tasks") and len(place) > 1:
+                wrong.append(f"{name}: call the other feature's service")
+        if target[:2] == ["event_store", "duckdb"] and place[:2] != ("event_store", "duckdb"):
+            if place[0] not in ROOTS:
+                wrong.append(f"{name}: only the composition root knows an engine")
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", list(modules()), ids=lambda path: str(path.relative_to(HOUSE)))
+def test_raw_sql_lives_in_one_room(path: Path) -> None:
+    place = path.relative_to(HOUSE).parts
+    if place[:2] == ("event_store", "duckdb") or place[0] == "control_store":
+        return
+    statement = re.compile(
+        r"^\s*(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)", re.S
+    )
+    found = [
+        node.value
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and statement.match(node.value)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("path", list(modules()), ids=lambda path: str(path.relative_to(HOUSE)))
+def test_a_module_says_what_it_is_and_stays_readable(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text)), "a module starts with a sentence about itself"
+    assert text.count("\n") <= MAX_LINES, "does it hold more than one thing?"
+
+
+def test_money_never_meets_a_float() -> None:
+    """No call of float() and no float literal beside money, anywhere in the server's rules."""
+    rooms = ["money.py", "pricing", "entities/margin.py", "events/intake.py", "usage"]
+    offenders = []
+    for room in rooms:
+        target = HOUSE / room
+        for path in [target] if target.is_file() else sorted(target.glob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                calls_float = (
+                    isinstance(node, ast.Call)
+                    and isinstance(node.func, ast.Name)
+                    and node.func.id == "float"
+                )
+                if calls_float:
+                    offenders.append(f"{path.name}:{node.lineno}")
+    assert offenders == []
+
+
+def test_no_name_says_nothing() -> None:
+    banned = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
+    assert [path.name for path in modules() if path.stem in banned] == []
+
+
+def test_nothing_listens_for_litellm() -> None:
+    """litellm had malicious releases: never a dependency."""
+    lock = (HOUSE.parents[2] / "requirements.lock").read_text(encoding="utf-8")
+    assert re.search(r"^litellm\b", lock, re.M) is None
+    assert re.search(r"https?://", lock) is None, "the lock holds no addresses"
