@@ -132,6 +132,11 @@ class Sender:
                     response = self._client.post("/v1/events", content=body, headers=headers)
                 except httpx2.UnsupportedProtocol as error:
                     raise SendingError(f"{self._address}: {error}") from None
+                except httpx2.RemoteProtocolError as error:
+                    # A kept connection that the server closed meanwhile: once is no failure.
+                    problem = f"{self._address} can not be reached ({_named(error)})"
+                    retry_after = 0.0 if attempt == 0 else None
+                    break
                 except httpx2.TransportError as error:
                     problem = f"{self._address} can not be reached ({_named(error)})"
                     retry_after = None
@@ -213,6 +218,8 @@ class Sender:
 
     def _pause(self, attempt: int, retry_after: float | None, problem: str) -> None:
         """Wait before the next attempt: what the server says, else twice as long each time."""
+        if retry_after == 0:
+            return
         longest = min(0.5 * 2**attempt, _LONGEST_PAUSE_SECONDS)
         wait = retry_after or longest * random.uniform(0.5, 1.0)  # noqa: S311  spread, not secret
         self._notify(f"{problem}; trying again in {wait:.1f} s")
