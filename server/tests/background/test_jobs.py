@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, insert
 
 from infraprism_server.background.jobs import (
     LEASE_SECONDS,
@@ -20,7 +20,8 @@ from infraprism_server.background.jobs import (
 )
 from infraprism_server.background.worker import JobRun, Worker
 from infraprism_server.clock import FixedClock, SystemClock
-from infraprism_server.control_store.tables import metadata
+from infraprism_server.control_store.engine import open_control_store, sqlite_url
+from infraprism_server.control_store.tables import accounts, metadata
 from infraprism_server.errors import NotFound, Unavailable
 
 
@@ -39,8 +40,12 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = create_engine(f"sqlite:///{tmp_path / 'control.db'}")
+    engine = open_control_store(sqlite_url(tmp_path))
     metadata.create_all(engine)
+    with engine.begin() as connection:
+        row = {"number": 1, "id": "acc_1", "email": "a@example.com", "name": "A", "company": "A"}
+        row |= {"plan": "growth", "timezone": "UTC", "created_at_us": 0}
+        connection.execute(insert(accounts).values(row))
     yield engine
     engine.dispose()
 

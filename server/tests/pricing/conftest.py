@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine, insert
+from sqlalchemy import Engine, insert
 
 from infraprism_server.clock import FixedClock, to_us
+from infraprism_server.control_store.engine import open_control_store, sqlite_url
 from infraprism_server.control_store.tables import accounts, metadata
 from infraprism_server.event_store.contract import Event
 from infraprism_server.pricing.price_book import PriceBook
@@ -32,7 +33,7 @@ def clock() -> FixedClock:
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
     """A control store with the accounts 1 and 2."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'control.db'}")
+    engine = open_control_store(sqlite_url(tmp_path))
     metadata.create_all(engine)
     with engine.begin() as connection:
         for number in (1, 2):

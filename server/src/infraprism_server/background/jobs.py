@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import Engine, RowMapping, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Engine, RowMapping, and_, insert, or_, select, update
 from sqlalchemy.engine import Connection
 
 from infraprism_server import ids
@@ -112,39 +112,35 @@ class JobQueue:
             return None
         while True:
             now_us = self._clock.now_us()
-            with self._engine.begin() as connection:
+            # Read without the write lock: most of the time nothing is due.
+            with self._engine.connect() as connection:
                 row = connection.execute(self._due(kinds, now_us)).mappings().one_or_none()
-                if row is None:
-                    return None
-                job = _job(row)
-                worn_out = job.attempts >= MAX_ATTEMPTS
-                changes: dict[str, Any] = (
-                    {
-                        "status": "failed",
-                        "error": job.error or "The worker stopped in every attempt",
-                        "lease": None,
-                        "leased_until_us": None,
-                        "finished_at_us": now_us,
-                    }
-                    if worn_out
-                    else {
-                        "status": "running",
-                        "lease": holder,
-                        "leased_until_us": _lease_end(now_us),
-                        "attempts": job.attempts + 1,
-                    }
+            if row is None:
+                return None
+            job = _job(row)
+            if job.attempts >= MAX_ATTEMPTS:
+                self._change_unchanged(
+                    job,
+                    now_us,
+                    status="failed",
+                    error=job.error or "The worker stopped in every attempt",
+                    lease=None,
+                    leased_until_us=None,
+                    finished_at_us=now_us,
                 )
-                # Conditional on what was read: of two workers that saw the row, one changes it.
-                unchanged = and_(
-                    jobs.c.id == job.id,
-                    jobs.c.status == job.status,
-                    jobs.c.attempts == job.attempts,
-                )
-                taken = connection.execute(update(jobs).where(unchanged).values(changes)).rowcount
-            if taken == 1 and not worn_out:
-                return msgspec.structs.replace(
-                    job, status="running", lease=holder, attempts=job.attempts + 1
-                )
+                continue
+            leased = msgspec.structs.replace(
+                job, status="running", lease=holder, attempts=job.attempts + 1
+            )
+            if self._change_unchanged(
+                job,
+                now_us,
+                status=leased.status,
+                lease=leased.lease,
+                attempts=leased.attempts,
+                leased_until_us=_lease_end(now_us),
+            ):
+                return leased
 
     def save_progress(self, job: Job, progress: msgspec.Struct) -> None:
         """Store where to go on after a kill, and renew the lease. LeaseLostError if it is gone."""
@@ -207,13 +203,25 @@ class JobQueue:
         return self.get(account, kind, job_id)
 
     def _due(self, kinds: list[str], now_us: int) -> Any:  # noqa: ANN401 - a SQLAlchemy select
-        waited = or_(jobs.c.leased_until_us.is_(None), jobs.c.leased_until_us <= now_us)
         return (
             select(jobs)
-            .where(jobs.c.kind.in_(kinds), jobs.c.status.in_(("queued", "running")), waited)
+            .where(
+                jobs.c.kind.in_(kinds), jobs.c.status.in_(("queued", "running")), _is_due(now_us)
+            )
             .order_by(jobs.c.created_at_us, jobs.c.id)
             .limit(1)
         )
+
+    def _change_unchanged(self, job: Job, now_us: int, **values: object) -> bool:
+        """Change a job that is as it was read and due: of two workers that saw it, one succeeds."""
+        as_read = and_(
+            jobs.c.id == job.id,
+            jobs.c.status == job.status,
+            jobs.c.attempts == job.attempts,
+            _is_due(now_us),
+        )
+        with self._engine.begin() as connection:
+            return connection.execute(update(jobs).where(as_read).values(values)).rowcount == 1
 
     def _change_held(self, job: Job, **values: object) -> None:
         held = and_(jobs.c.id == job.id, jobs.c.lease == job.lease, jobs.c.status == "running")
@@ -221,6 +229,11 @@ class JobQueue:
             changed = connection.execute(update(jobs).where(held).values(values)).rowcount
         if changed != 1:
             raise LeaseLostError(job.id)
+
+
+def _is_due(now_us: int) -> ColumnElement[bool]:
+    """Not held by a worker, and not waiting for its next attempt."""
+    return or_(jobs.c.leased_until_us.is_(None), jobs.c.leased_until_us <= now_us)
 
 
 def _lease_end(now_us: int) -> int:

@@ -86,6 +86,10 @@ class PriceOverrideList(msgspec.Struct, frozen=True):
     pagination: Pagination
 
 
+class DeletedPrice(msgspec.Struct, frozen=True):
+    deleted: bool = True
+
+
 class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limit: Limit = 100
     offset: Offset = 0
