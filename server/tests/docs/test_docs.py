@@ -126,7 +126,7 @@ def check_command(words: list[str], code: str) -> None:
     command: click.Command = cli.main
     for word in words:
         if isinstance(command, click.Group) and not word.startswith("-"):
-            found = command.commands.get(word)
+            found = command.get_command(click.Context(command), word)
             assert found is not None, code
             command = found
         elif word.startswith("--"):
