@@ -28,15 +28,14 @@ def print_spend(console: Console, lines: Sequence[SpendLine]) -> None:
     table = Table(title="Spend so far", title_justify="left", title_style="bold", box=box.SIMPLE)
     table.add_column("Entity", overflow="fold")
     table.add_column("Model", overflow="fold")
-    for heading in ("Calls", "Tokens in", "Tokens out", "Cost"):
+    for heading in ("Calls", "Tokens", "Cost"):
         table.add_column(heading, justify="right", no_wrap=True)
     for line in lines:
         table.add_row(
             line.entity,
             line.model,
             f"{line.sums.events:,}",
-            f"{line.sums.input_tokens:,}",
-            f"{line.sums.output_tokens:,}",
+            f"{line.sums.input_tokens + line.sums.output_tokens:,}",
             dollars(line.sums.cost_pico),
         )
     table.add_section()
@@ -44,8 +43,7 @@ def print_spend(console: Console, lines: Sequence[SpendLine]) -> None:
         "Total",
         "",
         f"{sum(line.sums.events for line in lines):,}",
-        f"{sum(line.sums.input_tokens for line in lines):,}",
-        f"{sum(line.sums.output_tokens for line in lines):,}",
+        f"{sum(line.sums.input_tokens + line.sums.output_tokens for line in lines):,}",
         dollars(sum(line.sums.cost_pico for line in lines)),
         style="bold",
     )

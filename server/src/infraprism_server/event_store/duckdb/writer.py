@@ -77,7 +77,7 @@ class Writer:
 
     def append(self, account: int, events: Sequence[Event]) -> Future[list[Outcome]]:
         """Hand a batch over; Unavailable at once when it would wait behind too many."""
-        future: Future[list[Outcome]] = Future()
+        future: Future[list[Outcome]] = _promise()
         if not events:
             future.set_result([])
             return future
@@ -89,7 +89,7 @@ class Writer:
 
     def submit(self, work: Callable[[], _Answer], *, weight: int = 0) -> Future[_Answer]:
         """Run something on the writer's thread, after what was handed over before it."""
-        future: Future[_Answer] = Future()
+        future: Future[_Answer] = _promise()
         self._hand_over(_Task(work, future, weight), weight)
         return future
 
@@ -193,8 +193,7 @@ class Writer:
             return True
         self.problem = None
         for place, item in enumerate(items):
-            if not item.future.cancelled():
-                item.future.set_result(answer[place] if share else answer)
+            item.future.set_result(answer[place] if share else answer)
         return True
 
     def _after_failure(self, error: Exception) -> bool:
@@ -235,8 +234,14 @@ def _events_of(item: _Append | _Task) -> int:
 
 
 def _fail(item: _Append | _Task, error: Exception) -> None:
-    if not item.future.cancelled():
-        item.future.set_exception(error)
+    item.future.set_exception(error)
+
+
+def _promise() -> Future[Any]:
+    """A future that can not be cancelled: a client that went away must not stop the writer."""
+    future: Future[Any] = Future()
+    future.set_running_or_notify_cancel()
+    return future
 
 
 def _as_answer(error: Exception) -> Exception:
