@@ -17,7 +17,7 @@ LAZY_COMMANDS = {
     "accounts": ("accounts.cli:accounts_group", "Make, list and change accounts."),
     "import": (
         "importer.command:import_command",
-        "Import LLM calls from CSV, JSON lines or Parquet.",
+        "Send CSV, JSON lines or Parquet FILES of LLM calls to a server.",
     ),
     "keys": ("api_keys.cli:keys_group", "Make, list and delete API keys."),
     "prices": (

@@ -8,11 +8,12 @@ outdated half-way; `engine.connect()` reads a snapshot and waits for nobody.
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection, ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor, ExceptionContext
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from infraprism_server.errors import InfraPrismError, StartupError, Unavailable
@@ -43,7 +44,11 @@ def open_control_store(url: str) -> Engine:
             engine = _sqlite_engine(url)
         elif parsed.get_backend_name() == "postgresql":
             engine = create_engine(
-                url, pool_size=POOL_CONNECTIONS, max_overflow=POOL_OVERFLOW, pool_pre_ping=True
+                url,
+                pool_size=POOL_CONNECTIONS,
+                max_overflow=POOL_OVERFLOW,
+                pool_pre_ping=True,
+                hide_parameters=True,
             )
         else:
             raise StartupError(
@@ -58,7 +63,7 @@ def open_control_store(url: str) -> Engine:
         raise StartupError(
             "The PostgreSQL driver is not installed: pip install 'psycopg[binary]'"
         ) from None
-    event.listen(engine, "handle_error", _translate)
+    event.listen(engine, "handle_error", _translate, retval=True)
     return engine
 
 
@@ -108,6 +113,7 @@ def _sqlite_engine(url: str) -> Engine:
         url,
         pool_size=POOL_CONNECTIONS,
         max_overflow=POOL_OVERFLOW,
+        hide_parameters=True,  # an error's text may be logged: no values in it
         # Python's own transaction handling begins too late and not for every statement.
         connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "isolation_level": None},
     )
@@ -120,11 +126,26 @@ def _sqlite_engine(url: str) -> Engine:
 def _set_pragmas(dbapi_connection: DBAPIConnection, _record: object) -> None:
     cursor = dbapi_connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        cursor.execute("PRAGMA journal_mode = WAL")
+    _use_wal(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _use_wal(cursor: DBAPICursor) -> None:
+    """Switch a new file to WAL. SQLite does not wait when two processes do that at once."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode")
+            if cursor.fetchone() != ("wal",):
+                cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _note_autobegin(
@@ -144,16 +165,18 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
-def _translate(context: ExceptionContext) -> None:
-    """Conditions that pass, as errors that say so; all others stay what they are."""
+def _translate(context: ExceptionContext) -> Exception | None:
+    """Conditions that pass, as errors that say so; all others (None) stay what they are."""
     original = context.original_exception
     if context.is_disconnect:
-        context.chained_exception = Unavailable("The control store can not be reached", 5)
-    elif isinstance(original, sqlite3.OperationalError):
-        code = getattr(original, "sqlite_errorcode", None)
-        if code == sqlite3.SQLITE_FULL:
-            context.chained_exception = Unavailable("The disk of the data folder is full", 30)
-        elif code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            context.chained_exception = Unavailable("The control store is busy", 1)
-        elif code is not None and code & 0xFF == sqlite3.SQLITE_READONLY:
-            context.chained_exception = Unavailable("The data folder is read-only", 30)
+        return Unavailable("The control store can not be reached", 5)
+    code = getattr(original, "sqlite_errorcode", None)
+    # The low byte is the kind, the others say more about where it happened.
+    match None if code is None else code & 0xFF:
+        case sqlite3.SQLITE_FULL:
+            return Unavailable("The disk of the data folder is full", 30)
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return Unavailable("The control store is busy", 1)
+        case sqlite3.SQLITE_READONLY:
+            return Unavailable("The data folder is read-only", 30)
+    return None
