@@ -37,7 +37,6 @@ from infraprism_server.entities.store import EntityRecords
 from infraprism_server.event_store.contract import EventStore
 from infraprism_server.events.service import EventService
 from infraprism_server.http.addresses import HostPolicy, TrustedProxies
-from infraprism_server.http.body import MAX_BODY_BYTES
 from infraprism_server.http.error_body import error_answer, error_from, error_headers
 from infraprism_server.http.gateway import AsgiApp, Gateway
 from infraprism_server.http.idempotency import purge_idempotency_keys
@@ -190,7 +189,6 @@ def _litestar(routes: list[HTTPRouteHandler], services: dict[str, object]) -> As
         exception_handlers={Exception: _answer_error},
         openapi_config=None,
         logging_config=None,
-        request_max_body_size=MAX_BODY_BYTES,
     )
     return cast("AsgiApp", app)  # the same protocol, spelled with other types
 

@@ -52,6 +52,7 @@ POST_EVENTS = Operation(
     errors=(413, 415),
     idempotent=True,
     encodings=("gzip", "zstd"),
+    reads_body_itself=True,
     example="post_events",
 )
 LIST_EVENTS = Operation(

@@ -22,7 +22,7 @@ from infraprism_server.http.authentication import (
     SCOPE_READ,
     Principal,
 )
-from infraprism_server.http.body import check_media_type
+from infraprism_server.http.body import MAX_BODY_BYTES, check_media_type
 from infraprism_server.http.query import parse_query
 from infraprism_server.http.wire import decode_body, encode
 
@@ -61,6 +61,9 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     encodings: tuple[str, ...] = ()
     """Content-Encodings of the body that are read."""
 
+    reads_body_itself: bool = False
+    """Whether the handler bounds the body as it reads it; otherwise MAX_BODY_BYTES does."""
+
     def scopes(self) -> frozenset[str]:
         base = {SCOPE_FULL, SCOPE_READ} if self.method == "GET" else {SCOPE_FULL}
         return frozenset(base | set(self.extra_scopes))
@@ -75,6 +78,7 @@ def route(operation: Operation) -> Callable[[Callable[..., Any]], HTTPRouteHandl
             http_method=operation.method,
             status_code=operation.status,
             opt={"operation": operation},
+            request_max_body_size=None if operation.reads_body_itself else MAX_BODY_BYTES,
         )
         return handler(function if iscoroutinefunction(function) else in_thread(function))
 
