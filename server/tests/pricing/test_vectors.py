@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,12 +20,40 @@ VECTORS = json.loads((Path(__file__).parent / "cost_vectors.json").read_text())
 CORRECTIONS = bundled_corrections()
 MEDIUM_CONFIRMED = {
     "oa-audio",
-    "oa-search-preview",
     "go-cached-think",
     "mi-alias-2025",
     "az-global",
     "vx-claude",
 }
+MEDIUM_FOLLOWED = {"oa-search-preview"}
+"""Comes out because our row takes its fee from the vector itself: no other source was found."""
+UNCONFIRMED = {
+    "azure-batch",
+    "deepseek-chat-launch",
+    "ft-babbage-002",
+    "ft-davinci-002",
+    "ft-gpt-4.1-2025-04-14",
+    "ft-gpt-4.1-mini-2025-04-14",
+    "ft-gpt-4.1-nano-2025-04-14",
+    "ft-gpt-4o-cached",
+    "ft-gpt-4o-mini-cached",
+    "ft-o4-mini-2025-04-16",
+    "gemini-2.5-flash-cached-2025",
+    "gemini-2.5-flash-lite-cached-2025",
+    "gemini-2.5-pro-cached-2025",
+    "gpt-3.5-turbo-alias-2023",
+    "gpt-4o-alias-2024",
+    "gpt-4o-audio-alias-2024",
+    "gpt-4o-realtime-2024-10-01",
+    "gpt-5-search-api-fee",
+    "o3-cached-before-cut",
+    "openai-batch-embeddings",
+    "openai-batch-fine-tunes",
+    "openai-batch-retired",
+    "search-preview-fee",
+    "search-preview-fee-before",
+}
+"""Rows that nothing was found for: each needs someone to read its source."""
 BOOK = PriceBook()
 
 
@@ -53,8 +81,8 @@ def cost_usd(
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["id"])
 def test_every_vector_comes_out_exactly(vector):
-    """High confidence must hold; the medium ones are those confirmed, by name."""
-    assert vector["confidence"] == "high" or vector["id"] in MEDIUM_CONFIRMED
+    """High confidence must hold; the medium ones are listed by name, and by what they rest on."""
+    assert vector["confidence"] == "high" or vector["id"] in MEDIUM_CONFIRMED | MEDIUM_FOLLOWED
     expected = vector["expected_usd"]
     assert cost_usd(
         vector["provider"],
@@ -66,11 +94,11 @@ def test_every_vector_comes_out_exactly(vector):
 
 
 @pytest.mark.parametrize("row", [*CORRECTIONS.prices, *CORRECTIONS.tiers], ids=lambda row: row.id)
-def test_every_correction_is_proved_by_its_vectors(row):
-    """A row without a vector, a source or a date is not a correction."""
+def test_every_correction_computes_its_vectors(row):
+    """The arithmetic; whether the price is right is the business of the row's evidence."""
     assert row.vectors
     assert row.source.startswith("https://")
-    assert datetime.fromisoformat(row.checked)
+    assert (row.checked is None) == (row.evidence is None)
     for vector in row.vectors:
         expected = None if vector.expected_usd is None else Decimal(vector.expected_usd)
         found = cost_usd(
@@ -81,6 +109,16 @@ def test_every_correction_is_proved_by_its_vectors(row):
             vector.service_tier,
         )
         assert found == expected, vector
+
+
+def test_the_unconfirmed_corrections_are_known_by_name(book):
+    """A new one has to be added here, in sight; and a cost made from one says so."""
+    rows = [*CORRECTIONS.prices, *CORRECTIONS.tiers]
+    assert {row.id for row in rows if row.evidence is None} == UNCONFIRMED
+    at_us = to_us(datetime(2025, 11, 15, tzinfo=UTC))
+    searching = book.find("openai", "gpt-4o-search-preview", "standard", at_us)
+    assert "(unconfirmed)" in searching.card.source
+    assert "(unconfirmed)" not in book.find("openai", "gpt-4o", "standard", at_us).card.source
 
 
 def test_correction_ids_are_unique():

@@ -1,8 +1,9 @@
-"""Our own corrections over genai-prices: rows with a source, a date and a vector that proves each.
+"""Our own corrections over genai-prices: rows with a source, a date and a vector each.
 
 The rows are data in corrections.json. Two kinds: a `PriceRow` states prices of named models in a
 span of time (or which other model a name stood for, or that it is no longer sold), a `TierRow`
-states how a service tier's prices follow from the standard ones. A test runs every vector.
+states how a service tier's prices follow from the standard ones. A test runs every vector, which
+proves the arithmetic; that the price itself is right rests on a row's `evidence`.
 
 Prices in rows are exact decimals in dollars: per million tokens, per thousand searches or calls.
 """
@@ -67,9 +68,11 @@ class _Row(
     match: ModelMatch
     source: str
     """The provider's page or announcement, as text."""
-    checked: str
-    """The day the source was read, YYYY-MM-DD."""
     vectors: tuple[Vector, ...]
+    evidence: str | None = None
+    """What was read to confirm the row; null: nothing was, it is stated from memory alone."""
+    checked: str | None = None
+    """The day the evidence was read, YYYY-MM-DD; null where there is none."""
     note: str | None = None
     start: datetime | None = None
     """Inclusive; null: always."""
@@ -80,6 +83,10 @@ class _Row(
         return (self.start is None or to_us(self.start) <= at_us) and (
             self.end is None or at_us < to_us(self.end)
         )
+
+    def cited(self) -> str:
+        """The source as an explained cost shows it, honest about what was not confirmed."""
+        return self.source if self.evidence is not None else f"{self.source} (unconfirmed)"
 
     def edges_us(self) -> list[int]:
         """The instants at which the row starts or stops to hold."""

@@ -127,7 +127,7 @@ def _card_at(source: PriceSource, service_tier: str, at_us: int) -> RateCard | N
     if standard is None:
         return None
     sources = [_data_source(source)] if source.info is not None else []
-    sources += [row.source for row in rows if row.service_tier == "standard"]
+    sources += [row.cited() for row in rows if row.service_tier == "standard"]
     rates: Rates | None = standard
     if service_tier != "standard":
         rates, said = _tier_rates(source, rows, standard, service_tier, at_us)
@@ -179,11 +179,11 @@ def _tier_rates(
                 else None
             )
             if derived is not None:
-                rates, said = derived, [row.source]
+                rates, said = derived, [row.cited()]
     for price_row in rows:
         if price_row.service_tier == service_tier and rates is not None:
             _lay_over(rates, price_row)
-            said.append(price_row.source)
+            said.append(price_row.cited())
     return rates, said
 
 
