@@ -89,7 +89,7 @@ class Appender:
             self._folding.appended(self.commit_no, count)
         if count == sum(len(batch.events) for batch in batches):
             return [[Outcome.ACCEPTED] * len(batch.events) for batch in batches]
-        return [_outcomes(batch, first, stored) for batch in batches]
+        return _outcomes(batches, first, stored)
 
     def remember(self, account: int, entities: Iterable[tuple[str, str]]) -> None:
         """Give codes to entities that may have no events."""
@@ -165,12 +165,22 @@ def _first_of_each(
 
 
 def _outcomes(
-    batch: Batch,
+    batches: Sequence[Batch],
     first: Mapping[int, Mapping[bytes, Event]],
     stored: Mapping[tuple[int, bytes], Event],
-) -> list[Outcome]:
-    outcomes = []
-    for event, key in zip(batch.events, batch.keys, strict=True):
-        before = stored.get((batch.account, key), first[batch.account][key])
-        outcomes.append(Outcome.ACCEPTED if before is event else outcome_beside(before, event))
+) -> list[list[Outcome]]:
+    accepted: set[tuple[int, bytes]] = set()
+    outcomes: list[list[Outcome]] = []
+    for batch in batches:
+        of_batch = []
+        for event, key in zip(batch.events, batch.keys, strict=True):
+            name = (batch.account, key)
+            if name in stored:
+                of_batch.append(outcome_beside(stored[name], event))
+            elif name in accepted:
+                of_batch.append(outcome_beside(first[batch.account][key], event))
+            else:
+                accepted.add(name)
+                of_batch.append(Outcome.ACCEPTED)
+        outcomes.append(of_batch)
     return outcomes

@@ -1,0 +1,1 @@
+"""What every event store must do, whatever its engine."""

@@ -1,0 +1,39 @@
+"""The engines under test, each with the settings that make its hidden machinery show itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from infraprism_server.clock import SystemClock
+from infraprism_server.event_store.contract import EventStore
+from infraprism_server.event_store.duckdb.database import Database
+from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
+from infraprism_server.event_store.duckdb.rollup import Folding
+from infraprism_server.event_store.duckdb.store import DuckDBEventStore, open_event_store
+
+INSTANCE = "ins_test"
+
+Opener = Callable[[Path], EventStore]
+
+
+def open_duckdb(folder: Path) -> DuckDBEventStore:
+    """As it is shipped."""
+    return open_event_store(
+        folder, instance_id=INSTANCE, clock=SystemClock(), memory_limit_mb=256, threads=2
+    )
+
+
+def open_duckdb_eager(folder: Path) -> DuckDBEventStore:
+    """Folds and merges after a few events, remembers hardly a code: the same answers are due."""
+    database = Database(folder, instance_id=INSTANCE, memory_limit_mb=256, threads=2)
+    return DuckDBEventStore(
+        database,
+        clock=SystemClock(),
+        max_waiting_events=100_000,
+        folding=Folding(after_events=5, chunk_events=4, loose_rows=1, merge_every_folds=1),
+        dictionaries=Dictionaries(most_models=2, most_entities=2, most_tag_sets=2),
+    )
+
+
+ENGINES: dict[str, Opener] = {"duckdb": open_duckdb, "duckdb-eager": open_duckdb_eager}

@@ -1,0 +1,216 @@
+"""Random histories and random questions: every answer equals the model's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from contract_tests.event_store import samples
+from contract_tests.event_store.model import Model, position
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from infraprism_server.clock import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR
+from infraprism_server.event_store.contract import (
+    EntityQuery,
+    Event,
+    EventFilter,
+    EventStore,
+    Position,
+    TagKey,
+    UsageQuery,
+)
+
+Step = tuple[str, Sequence[Any]]
+
+_settings = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+histories = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.lists(samples.events(), max_size=12)),
+        st.tuples(st.just("append"), st.lists(samples.events(), min_size=8, max_size=25)),
+        st.tuples(st.just("again"), st.lists(st.integers(0, 200), max_size=8)),
+        st.tuples(st.just("reprice"), st.lists(samples.cost_changes, max_size=6)),
+        st.tuples(st.just("remember"), st.lists(samples.entity_names, max_size=3)),
+    ),
+    max_size=6,
+)
+
+maybe_instant = st.none() | samples.instants
+filters = st.fixed_dictionaries(
+    {},
+    optional={
+        "start_us": samples.instants,
+        "end_us": samples.instants,
+        "entity_type": st.sampled_from(["customer", "team", "nobody"]),
+        "entity_id": st.sampled_from(["acme", "a/b", "nobody"]),
+        "model": st.sampled_from(["gpt-4o", "claude", "none"]),
+        "provider": st.sampled_from(["openai", "none"]),
+        "session_id": st.sampled_from(["s1", ""]),
+        "success": st.booleans(),
+        "cost_source": samples.sources,
+        "tags": st.lists(
+            st.tuples(samples.tag_keys, samples.tag_values), min_size=1, max_size=2
+        ).map(tuple),
+    },
+)
+
+groups = st.lists(
+    st.sampled_from(
+        [
+            "model",
+            "provider",
+            "entity_type",
+            "entity_id",
+            "session_id",
+            "service_tier",
+            "success",
+            TagKey("env"),
+            TagKey("a/b"),
+        ]
+    ),
+    max_size=3,
+).map(tuple)
+
+
+@st.composite
+def bounds(draw: st.DrawFn) -> tuple[int, ...]:
+    """Even buckets from an aligned or ragged start, or any edges at all."""
+    if draw(st.booleans()):
+        length = draw(
+            st.sampled_from([MICROSECONDS_PER_HOUR, MICROSECONDS_PER_DAY, 7 * 3_600_000_007])
+        )
+        shift = draw(st.sampled_from([0, 0, 5 * MICROSECONDS_PER_HOUR, 900_000_000, 1]))
+        start = samples.MIDNIGHT - MICROSECONDS_PER_DAY + shift
+        number = draw(st.integers(1, 100))
+        edges = [start + place * length for place in range(number + 1)]
+        # A day with a change of the clocks: everything after it is an hour later.
+        change = draw(st.integers(0, number))
+        extra = draw(st.sampled_from([0, MICROSECONDS_PER_HOUR]))
+        return tuple(edges[:change] + [edge + extra for edge in edges[change:]])
+    return tuple(sorted(draw(st.sets(samples.instants, min_size=2, max_size=90))))
+
+
+def play(store: EventStore, account: int, model: Model, history: Sequence[Step]) -> None:
+    """Hand every step over without waiting, then compare the answers."""
+    waiting: list[tuple[Any, Any]] = []
+    seen: list[Event] = []
+    for step, given_values in history:
+        if step == "append":
+            seen += given_values
+            waiting.append((store.append(account, given_values), model.append(given_values)))
+        elif step == "again":
+            batch = [seen[place % len(seen)] for place in given_values if seen]
+            waiting.append((store.append(account, batch), model.append(batch)))
+        elif step == "reprice":
+            waiting.append((store.reprice(account, given_values), model.reprice(given_values)))
+        else:
+            waiting.append((store.remember_entities(account, given_values), None))
+            model.remembered |= set(given_values)
+    for future, expected in waiting:
+        assert future.result(10) == expected
+
+
+@_settings
+@given(history=histories, where=filters, limit=st.integers(1, 9), offset=st.integers(0, 30))
+def test_lists_of_events_equal_the_model(
+    store: EventStore,
+    next_account: Iterator[int],
+    *,
+    history: Sequence[Step],
+    where: dict[str, Any],
+    limit: int,
+    offset: int,
+) -> None:
+    """Any filter, any page, by offset and by position; and one by one by id."""
+    account, model = next(next_account), Model()
+    play(store, account, model, history)
+    chosen = EventFilter(account=account, **where)
+    page = store.list_events(chosen, limit=limit, offset=offset)
+    assert (page.events, page.total) == model.page(chosen, limit, offset, None)
+    walked: list[Event] = []
+    after: Position | None = None
+    while True:
+        page = store.list_events(chosen, limit=limit, after=after)
+        assert (page.events, page.total) == model.page(chosen, limit, 0, after)
+        walked += page.events
+        after = page.next_position
+        if after is None:
+            break
+    matching = model.matching(chosen)
+    assert walked == matching
+    oldest_first = store.scan_events(chosen, limit=limit)
+    assert oldest_first == matching[::-1][:limit]
+    if oldest_first:
+        place = Position(*position(oldest_first[-1]))
+        assert store.scan_events(chosen, limit=100, after=place) == matching[::-1][limit:][:100]
+    for event in list(model.events.values())[:3]:
+        assert store.find_event(account, event.id) == event
+
+
+@_settings
+@given(
+    history=histories,
+    where=filters,
+    edges=bounds(),
+    group_by=groups,
+    top=st.none() | st.integers(1, 3),
+    limit=st.integers(1, 50),
+    offset=st.sampled_from([0, 0, 0, 2, 50]),
+)
+def test_usage_equals_the_model(
+    store: EventStore,
+    next_account: Iterator[int],
+    *,
+    history: Sequence[Step],
+    where: dict[str, Any],
+    edges: tuple[int, ...],
+    group_by: tuple[Any, ...],
+    top: int | None,
+    limit: int,
+    offset: int,
+) -> None:
+    """Any filter, buckets, groups and top: rows, their order, their number and the totals."""
+    account, model = next(next_account), Model()
+    play(store, account, model, history)
+    for filtered in (where, {}):
+        query = UsageQuery(
+            filter=EventFilter(account=account, **filtered),
+            bounds_us=edges,
+            group_by=group_by,
+            top=top,
+            limit=limit,
+            offset=offset,
+        )
+        note(repr(query))
+        assert store.usage(query) == model.usage(query)
+    assert store.list_unpriced(account) == model.unpriced()
+
+
+@_settings
+@given(
+    history=histories,
+    entity_type=st.none() | st.sampled_from(["customer", "nobody"]),
+    start_us=maybe_instant,
+    end_us=maybe_instant,
+    sort=st.sampled_from(["total_cost", "total_events", "first_seen", "last_seen", "entity_id"]),
+    descending=st.booleans(),
+    limit=st.integers(1, 20),
+    offset=st.sampled_from([0, 0, 3]),
+)
+def test_lists_of_entities_equal_the_model(
+    store: EventStore, next_account: Iterator[int], history: Sequence[Step], **query: Any
+) -> None:
+    """Any range, order and page; and each entity by itself."""
+    account, model = next(next_account), Model()
+    play(store, account, model, history)
+    asked = EntityQuery(account=account, **query)
+    page = store.list_entities(asked)
+    assert page == model.entities(asked)
+    for entity in page.entities[:3]:
+        alone = model.entity(entity.entity_type, entity.entity_id, EventFilter(account=account))
+        assert store.find_entity(account, entity.entity_type, entity.entity_id) == alone
