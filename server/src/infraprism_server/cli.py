@@ -22,7 +22,7 @@ LAZY_COMMANDS = {
     "keys": ("api_keys.cli:keys_group", "Make, list and delete API keys."),
     "prices": (
         "pricing.cli:prices_group",
-        "Show and change prices, and price stored events again.",
+        "Prices: the account's own, what is listed, and what could not be priced.",
     ),
 }
 """Where each command is, and what --help says of it without importing it."""
