@@ -6,6 +6,7 @@ The only module that imports every feature.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable
 from importlib.resources import files
 from typing import cast
@@ -110,7 +111,10 @@ def compose(
     accounts = AccountService(engine, clock)
     api_keys = ApiKeyService(engine, accounts, clock)
     jobs = JobQueue(engine, clock)
-    pricing = PricingService(engine, clock, PriceBook(), store)
+    book = PriceBook()
+    # Reading the price data takes most of a second: meanwhile the rest of the start goes on.
+    threading.Thread(target=book.warm, name="price-book", daemon=True).start()
+    pricing = PricingService(engine, clock, book, store, jobs)
     worker = Worker(jobs, pricing_tasks(pricing, store))
     events = EventService(store, pricing, accounts, clock)
     usage = UsageService(store, events, accounts, clock)

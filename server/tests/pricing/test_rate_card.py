@@ -22,6 +22,7 @@ from infraprism_server.pricing.rate_card import (
     charge_pico,
     cost_lines,
     digest,
+    flat_rates,
     multiplied,
     rate_from_usd,
     total_pico,
@@ -29,6 +30,7 @@ from infraprism_server.pricing.rate_card import (
     with_rates,
     with_steps,
 )
+from infraprism_server.pricing.schedule import Priced
 
 CARD = RateCard(provider="p", model="m", service_tier="standard", source="test", price_version="1")
 tokens = st.integers(0, 2_000_000)
@@ -182,3 +184,27 @@ def test_a_discount_is_exact(rate, percent):
 
 def test_a_third_is_not_a_price():
     assert multiplied(Rate(1), Fraction(1, 3)) is None
+
+
+whole_rates = st.builds(Rate, st.integers(0, 10**9))
+plain_cards = st.builds(
+    RateCard,
+    provider=st.just("p"),
+    model=st.just("m"),
+    service_tier=st.just("standard"),
+    source=st.just("s"),
+    price_version=st.just("v"),
+    input=whole_rates,
+    output=whole_rates,
+    cache_read=st.none() | whole_rates,
+)
+
+
+@given(plain_cards | full_cards, usages())
+def test_the_short_calculation_says_what_the_long_one_says(card, usage):
+    assert Priced(card).total_pico(usage) == total_pico(card, usage)
+
+
+def test_nearly_every_list_price_takes_the_short_calculation(book):
+    priced = book.find("openai", "gpt-4o", "standard", 1_762_000_000_000_000)
+    assert flat_rates(priced.card) is not None

@@ -22,6 +22,8 @@ from infraprism_server.money import MAX_EVENT_COST_PICO
 MAX_FUTURE_US = MICROSECONDS_PER_DAY
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_ID = (".", "..")
+"""Ids that could not be part of an address."""
 _batch_decoder = msgspec.json.Decoder(EventBatch)
 _raw_batch_decoder = msgspec.json.Decoder(RawBatch)
 _event_decoder = msgspec.json.Decoder(EventIn)
@@ -88,8 +90,22 @@ def event_from(sent: EventIn, event_id: str, times: AcceptedTimes) -> Event:
     if (sent.entity_type is None) is not (sent.entity_id is None):
         missing = "entity_id" if sent.entity_id is None else "entity_type"
         raise InvalidRequest("'entity_type' and 'entity_id' go together or not at all", missing)
-    _check_texts(sent)
-    _check_subsets(sent)
+    together = f"{sent.provider}{sent.model}{sent.entity_id}{sent.session_id}{sent.id}"
+    if sent.error_type is not None or sent.error_code is not None:
+        together += f"{sent.error_type}{sent.error_code}"
+    # One look at all texts together: a control character is rare, and only then searched for.
+    if sent.entity_id in _NO_ID or not is_printable(together):
+        _check_texts(sent)
+    if (
+        sent.cache_read_input_tokens
+        + sent.cache_write_input_tokens
+        + sent.cache_write_1h_input_tokens
+        > sent.input_tokens
+        or sent.input_audio_tokens > sent.input_tokens
+        or sent.reasoning_output_tokens > sent.output_tokens
+        or sent.output_audio_tokens > sent.output_tokens
+    ):
+        raise _not_subsets(sent)
     cost_pico = pico_of(sent.cost_usd, "cost_usd", MAX_EVENT_COST_PICO)
     return Event(
         id=event_id,
@@ -148,44 +164,28 @@ def _out_of_time(timestamp_us: int, times: AcceptedTimes) -> InvalidRequest:
 
 
 def _check_texts(sent: EventIn) -> None:
-    if sent.entity_id in (".", ".."):
+    """InvalidRequest naming the text that is not to be stored."""
+    if sent.entity_id in _NO_ID:
         raise InvalidRequest(f"'entity_id' can not be '{sent.entity_id}' alone", "entity_id")
-    # One look at all of them together: a control character anywhere is rare, and then searched for.
-    together = f"{sent.provider}{sent.model}{sent.entity_id}{sent.session_id}{sent.id}"
-    if sent.error_type is not None or sent.error_code is not None:
-        together += f"{sent.error_type}{sent.error_code}"
-    if is_printable(together):
-        return
     for field in ("provider", "model", "entity_id", "session_id", "id", "error_type", "error_code"):
         text = getattr(sent, field)
         if text is not None and not is_printable(text):
             raise InvalidRequest(f"'{field}' has a control character or a line break", field)
 
 
-def _check_subsets(sent: EventIn) -> None:
-    """The details are subsets of their totals; the three cache kinds exclude each other."""
-    cached = (
-        sent.cache_read_input_tokens
-        + sent.cache_write_input_tokens
-        + sent.cache_write_1h_input_tokens
-    )
-    if cached > sent.input_tokens:
-        field = (
-            "cache_read_input_tokens"
-            if sent.cache_read_input_tokens
-            else "cache_write_input_tokens"
-            if sent.cache_write_input_tokens
-            else "cache_write_1h_input_tokens"
-        )
-        raise InvalidRequest(
-            "'input_tokens' is the total, cached tokens included: the cache details add up to "
-            f"{cached}, the total is {sent.input_tokens}",
-            field,
-        )
+def _not_subsets(sent: EventIn) -> InvalidRequest:
+    """Which detail is more than its total; the three cache kinds exclude each other."""
     for detail, total in (
         ("input_audio_tokens", "input_tokens"),
         ("reasoning_output_tokens", "output_tokens"),
         ("output_audio_tokens", "output_tokens"),
     ):
         if getattr(sent, detail) > getattr(sent, total):
-            raise InvalidRequest(f"'{detail}' is a part of '{total}' and can not be more", detail)
+            return InvalidRequest(f"'{detail}' is a part of '{total}' and can not be more", detail)
+    kinds = ("cache_read_input_tokens", "cache_write_input_tokens", "cache_write_1h_input_tokens")
+    cached = sum(getattr(sent, kind) for kind in kinds)
+    return InvalidRequest(
+        "'input_tokens' is the total, cached tokens included: the cache details add up to "
+        f"{cached}, the total is {sent.input_tokens}",
+        next(kind for kind in kinds if getattr(sent, kind)),
+    )

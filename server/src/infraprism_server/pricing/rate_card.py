@@ -203,6 +203,24 @@ def total_pico(card: RateCard, usage: Usage) -> int | None:
     return total if total <= MAX_EVENT_COST_PICO else None
 
 
+class FlatRates(NamedTuple):
+    """Whole pico-dollars per token of a card that has no steps, fees or rates of special kinds."""
+
+    input: int
+    cache_read: int
+    output: int
+
+
+def flat_rates(card: RateCard) -> FlatRates | None:
+    """The card's rates where plain and cached tokens are all that they distinguish; else None."""
+    used = (card.input, card.cache_read, card.output)
+    if card.reasoning is not None or card.request is not None:
+        return None
+    if any(rate is None or rate.scale or rate.steps for rate in used):
+        return None
+    return FlatRates(*(rate.pico for rate in used if rate is not None))
+
+
 def cost_lines(card: RateCard, usage: Usage) -> list[CostLine] | NotPriceable:
     """The lines of a call's cost, or why it can not be priced."""
     found = charges(card, usage)

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from infraprism_server.clock import MICROSECONDS_PER_DAY, from_us, to_us
+from infraprism_server.money import MAX_EVENT_COST_PICO
 from infraprism_server.pricing.corrections import PriceRow, TierRow
 from infraprism_server.pricing.price_data import (
     BEFORE_ALL_PRICES_US,
@@ -25,20 +26,52 @@ from infraprism_server.pricing.price_data import (
     start_of,
     variants,
 )
-from infraprism_server.pricing.rate_card import CALL_UNITS, RateCard, digest, multiplied, with_rates
+from infraprism_server.pricing.rate_card import (
+    CALL_UNITS,
+    RateCard,
+    Usage,
+    digest,
+    flat_rates,
+    multiplied,
+    total_pico,
+    with_rates,
+)
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo
 
 
 class Priced:
-    """A card in use: with its digest, computed once. Compared by identity."""
+    """A card in use: with its digest and its shortest calculation, computed once.
 
-    __slots__ = ("card", "digest")
+    Compared by identity.
+    """
+
+    __slots__ = ("_flat", "card", "digest")
 
     def __init__(self, card: RateCard) -> None:
         self.card = card
         self.digest = digest(card)
+        self._flat = flat_rates(card)
+
+    def total_pico(self, usage: Usage) -> int | None:
+        """What `rate_card.total_pico` says, in a third of the time for nearly every call."""
+        flat = self._flat
+        if (
+            flat is None
+            or usage.cache_write_input_tokens
+            or usage.cache_write_1h_input_tokens
+            or usage.input_audio_tokens
+            or usage.output_audio_tokens
+            or usage.web_search_requests
+        ):
+            return total_pico(self.card, usage)
+        cached = usage.cache_read_input_tokens
+        plain = usage.input_tokens - cached
+        if plain < 0:
+            return None
+        total = plain * flat.input + cached * flat.cache_read + usage.output_tokens * flat.output
+        return total if total <= MAX_EVENT_COST_PICO else None
 
 
 class Schedule:

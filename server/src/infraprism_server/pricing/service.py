@@ -26,7 +26,7 @@ from infraprism_server.pricing.overrides import (
     checked_prices,
 )
 from infraprism_server.pricing.price_book import ListedModel, PriceBook
-from infraprism_server.pricing.rate_card import NotPriceable, cost_lines, total_pico
+from infraprism_server.pricing.rate_card import NotPriceable, cost_lines
 from infraprism_server.pricing.repricing import (
     KIND,
     RepricingJob,
@@ -232,7 +232,7 @@ class PricingService:
             if not event.web_search_requests:
                 return _NOTHING
         priced = self._prices.find(overrides, event)
-        cost_pico = total_pico(priced.card, event) if priced is not None else None
+        cost_pico = priced.total_pico(event) if priced is not None else None
         if priced is None or cost_pico is None:
             return _UNKNOWN
         return Quote(cost_pico, self._rate_ids.get(priced.digest) or self._keep(priced))
