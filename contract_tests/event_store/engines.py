@@ -25,8 +25,14 @@ def open_duckdb(folder: Path) -> DuckDBEventStore:
 
 
 def open_duckdb_eager(folder: Path) -> DuckDBEventStore:
-    """Folds and merges after a few events, remembers hardly a code: the same answers are due."""
-    database = Database(folder, instance_id=INSTANCE, memory_limit_mb=256, threads=2)
+    """Folds, merges and checkpoints all the time, remembers hardly a code: answers are the same."""
+    database = Database(
+        folder,
+        instance_id=INSTANCE,
+        memory_limit_mb=256,
+        threads=2,
+        checkpoint_threshold="256KB",
+    )
     return DuckDBEventStore(
         database,
         clock=SystemClock(),

@@ -43,6 +43,7 @@ class Database:
         memory_limit_mb: int | None,
         threads: int | None,
         steps: Sequence[schema.Step] = schema.STEPS,
+        checkpoint_threshold: str = CHECKPOINT_THRESHOLD,
     ) -> None:
         self.file = folder.resolve() / FILE_NAME
         self.instance_id = instance_id
@@ -50,7 +51,7 @@ class Database:
         self._config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{memory_limit_mb or default_memory_limit_mb()}MB",
             "threads": str(threads or os.cpu_count() or 1),
-            "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+            "checkpoint_threshold": checkpoint_threshold,
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",

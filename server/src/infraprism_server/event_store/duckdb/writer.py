@@ -186,6 +186,8 @@ class Writer:
             answer = work()
         except Exception as error:  # noqa: BLE001 - the thread must outlive whatever happens
             storage = self._after_failure(error)
+            # Before anybody is told: who is may read at once.
+            self._try_to_mend()
             if not storage and not last:
                 return False
             for item in items:
@@ -205,7 +207,8 @@ class Writer:
             if not isinstance(error, InfraPrismError | pa.ArrowInvalid | OverflowError):
                 _log.error("a write failed", exc_info=error)
             return False
-        _log.error("a write to the event store failed: %s", error)
+        if self.problem is None:
+            _log.error("a write to the event store failed: %s", error)
         if is_fatal(error):
             self._broken = True
         if is_about_storage(error):
@@ -220,13 +223,21 @@ class Writer:
             self._appender.load()
             self._broken = False
 
+    def _try_to_mend(self) -> None:
+        try:
+            self._mend()
+        except (duckdb.Error, StartupError) as error:
+            self._after_failure(error)
+
     def _tidy(self) -> None:
+        """Fold what is due. A failure here concerns no one's events: it is tried again later."""
         if self._broken or self._abandoned:
             return
         try:
             self._appender.tidy()
         except duckdb.Error as error:
             self._after_failure(error)
+            self._try_to_mend()
 
 
 def _events_of(item: _Append | _Task) -> int:
