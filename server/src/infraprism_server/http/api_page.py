@@ -46,10 +46,10 @@ def _operation(path: str, method: str, operation: Json, components: Json) -> Jso
     bodies = []
     if "requestBody" in operation:
         content = operation["requestBody"]["content"]["application/json"]
-        bodies.append(_body("Request body", content, components))
+        bodies.append(_body("Request body", content, components, told_required=True))
     success = next(status for status in operation["responses"] if status.startswith("2"))
     content = operation["responses"][success]["content"]["application/json"]
-    bodies.append(_body(f"Answer ({success})", content, components))
+    bodies.append(_body(f"Answer ({success})", content, components, told_required=False))
     return {
         "id": operation["operationId"],
         "method": method.upper(),
@@ -62,8 +62,7 @@ def _operation(path: str, method: str, operation: Json, components: Json) -> Jso
                 "place": parameter["in"],
                 "required": parameter["required"],
                 "type": _type_of(parameter["schema"], components),
-                "meaning": parameter.get("description")
-                or parameter["schema"].get("description", ""),
+                "meaning": parameter.get("description") or _meaning_of(parameter["schema"]),
             }
             for parameter in operation["parameters"]
         ],
@@ -71,9 +70,11 @@ def _operation(path: str, method: str, operation: Json, components: Json) -> Jso
     }
 
 
-def _body(title: str, content: Json, components: Json) -> Json:
+def _body(title: str, content: Json, components: Json, *, told_required: bool) -> Json:
     fields: list[Json] = []
     _collect(content["schema"], "", components, fields)
+    if not told_required:  # every field of an answer is there: saying so is noise
+        fields = [{**field, "required": False} for field in fields]
     example = content.get("example")
     return {"title": title, "fields": fields, "example": _pretty(example) if example else ""}
 
@@ -88,13 +89,19 @@ def _collect(schema: Json, prefix: str, components: Json, fields: list[Json]) ->
                 "name": prefix + name,
                 "type": _type_of(field, components),
                 "required": name in required and prefix == "",
-                "meaning": field.get("description", ""),
+                "meaning": _meaning_of(field),
             }
         )
         inner = _resolved(field.get("items", field), components)
         if prefix.count(".") < 2 and "properties" in inner:
             mark = "[]." if field.get("type") == "array" else "."
             _collect(inner, f"{prefix}{name}{mark}", components, fields)
+
+
+def _meaning_of(schema: Json) -> str:
+    """A schema's description, or that of the first alternative that has one."""
+    told = [schema, *schema.get("anyOf", ())]
+    return next((str(each["description"]) for each in told if "description" in each), "")
 
 
 def _resolved(schema: Json, components: Json) -> Json:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, and_, select
+from sqlalchemy import Connection, Engine, RowMapping, and_, select
 from sqlalchemy.exc import IntegrityError
 
 from infraprism_server.clock import MICROSECONDS_PER_DAY
@@ -101,6 +101,31 @@ def run_idempotent(
             continue
         return _replay(row, request)
     raise Unavailable(f"Requests with this {HEADER} are too many at once; try again")
+
+
+def answer_once(
+    engine: Engine,
+    account: int,
+    request: IdempotentRequest | None,
+    now_us: int,
+    create: Callable[[Connection], tuple[str, bytes]],
+) -> bytes:
+    """Make an object whose answer holds no secret, in a transaction of its own.
+
+    `create` answers the object's id and the body (status 201). With a key the body is kept, and
+    a replay gets the same one.
+    """
+
+    def created(connection: Connection) -> Created:
+        object_id, body = create(connection)
+        return Created(object_id, 201, body)
+
+    with engine.begin() as connection:
+        if request is None:
+            return create(connection)[1]
+        made = run_idempotent(connection, account, request, now_us, created)
+    assert made.answer is not None
+    return made.answer
 
 
 def purge_idempotency_keys(connection: Connection, now_us: int) -> int:

@@ -137,3 +137,8 @@ def path_text(raw: str, param: str) -> str:
 def answer(value: object, status: int = 200) -> JsonResponse:
     """A JSON answer."""
     return Response(encode(value), status_code=status, media_type="application/json")
+
+
+def created(body: bytes) -> JsonResponse:
+    """A JSON answer that is encoded already, with status 201."""
+    return Response(body, status_code=201, media_type="application/json")

@@ -28,6 +28,15 @@ class Dollars:
         return format(decimal_from_pico(self.pico), "f")
 
 
+class Digits:
+    """A decimal in an answer, in plain digits: msgspec alone would write 1.5E-7."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Decimal) -> None:
+        self.value = value
+
+
 class Instant:
     """A time in an answer: microseconds inside, ISO 8601 UTC with `Z` in JSON."""
 
@@ -45,6 +54,8 @@ def instant(us: int | None) -> Instant | None:
 def _encode_own_types(value: object) -> object:
     if isinstance(value, Dollars):
         return msgspec.Raw(value.text().encode())
+    if isinstance(value, Digits):
+        return msgspec.Raw(format(value.value, "f").encode())
     if isinstance(value, Instant):
         return iso_utc(value.us)
     raise TypeError(f"{type(value).__name__} has no form in JSON")
@@ -54,6 +65,8 @@ def schema_of_own_types(kind: type) -> dict[str, Any]:
     """JSON Schema of the types above, for the OpenAPI document."""
     if kind is Dollars:
         return {"type": "number", "description": "US dollars, exact to 12 decimals."}
+    if kind is Digits:
+        return {"type": "number"}
     if kind is Instant:
         return {"type": "string", "format": "date-time"}
     raise TypeError(f"{kind.__name__} has no JSON schema")

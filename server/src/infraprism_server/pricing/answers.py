@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from infraprism_server.event_store.contract import Event, UnpricedModel
-from infraprism_server.http.wire import Dollars, Instant, instant
+from infraprism_server.http.wire import Digits, Dollars, Instant, instant
 from infraprism_server.pricing.overrides import Override, field_name
 from infraprism_server.pricing.rate_card import (
     CALL_UNITS,
@@ -141,7 +141,7 @@ def _line_out(line: CostLine, card: RateCard | None) -> CostLineOut:
     return CostLineOut(
         unit=line.unit,
         quantity=line.quantity,
-        unit_price_usd=line.unit_price_usd,
+        unit_price_usd=Digits(line.unit_price_usd),
         cost_usd=Dollars(line.cost_pico),
         service_tier=card.service_tier if card is not None else None,
         above_input_tokens=line.above_input_tokens,

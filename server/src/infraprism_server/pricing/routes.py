@@ -9,12 +9,14 @@ import msgspec
 from infraprism_server.accounts.service import AccountService
 from infraprism_server.background.worker import Worker
 from infraprism_server.clock import to_us
+from infraprism_server.http.idempotency import idempotent_request
 from infraprism_server.http.operation import (
     ApiRequest,
     JsonResponse,
     Operation,
     answer,
     body_of,
+    created,
     path_text,
     principal_of,
     query_of,
@@ -117,7 +119,8 @@ def list_prices(request: ApiRequest, pricing: PricingService) -> JsonResponse:
 def create_price(request: ApiRequest, body: bytes, pricing: PricingService) -> JsonResponse:
     account = principal_of(request, CREATE_PRICE).account
     wanted = body_of(request, body, PriceOverrideIn)
-    return answer(pricing.create_override(account, wanted), CREATE_PRICE.status)
+    claim = idempotent_request(request.headers.get("idempotency-key"), "POST /v1/prices", body)
+    return created(pricing.create_override_once(account, wanted, claim))
 
 
 @route(DELETE_PRICE)
@@ -155,9 +158,12 @@ def create_repricing(
     wanted = body_of(request, body, RepricingIn)
     zone = zone_named(accounts.get(account).timezone)
     span = parse_range(wanted.start_date, wanted.end_date, zone)
-    started = pricing.start_repricing(account, wanted, span.start_us, span.end_us)
+    claim = idempotent_request(
+        request.headers.get("idempotency-key"), "POST /v1/prices/repricings", body
+    )
+    started = pricing.start_repricing_once(account, wanted, span.start_us, span.end_us, claim)
     worker.nudge()
-    return answer(started, CREATE_REPRICING.status)
+    return created(started)
 
 
 @route(GET_REPRICING)

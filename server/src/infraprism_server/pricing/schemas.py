@@ -20,7 +20,7 @@ from infraprism_server.http.fields import (
 )
 from infraprism_server.http.pagination import Cursor, Limit, Offset, Pagination
 from infraprism_server.http.time_range import QueryDate
-from infraprism_server.http.wire import Dollars, Instant
+from infraprism_server.http.wire import Digits, Dollars, Instant
 
 Price = Annotated[
     Decimal,
@@ -201,7 +201,7 @@ class CostLineOut(msgspec.Struct, frozen=True, kw_only=True):
 
     unit: str
     quantity: int
-    unit_price_usd: Decimal | None
+    unit_price_usd: Digits | None
     """Per token, per search or per call, after the discount; null where it was reported."""
     cost_usd: Dollars
     service_tier: str | None

@@ -6,7 +6,7 @@ import threading
 from typing import Final, NamedTuple
 
 import msgspec
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from infraprism_server import ids
 from infraprism_server.background.jobs import Job, JobQueue
@@ -14,8 +14,9 @@ from infraprism_server.clock import Clock, to_us
 from infraprism_server.errors import Conflict, InfraPrismError, InvalidRequest, NotFound
 from infraprism_server.event_store.contract import Event, EventStore, UnpricedModel
 from infraprism_server.http.fields import check_entity_id, check_printable
+from infraprism_server.http.idempotency import IdempotentRequest, answer_once
 from infraprism_server.http.pagination import page_of
-from infraprism_server.http.wire import Instant, instant
+from infraprism_server.http.wire import Instant, encode, instant
 from infraprism_server.pricing import answers, store
 from infraprism_server.pricing.account_prices import AccountOverrides, AccountPrices
 from infraprism_server.pricing.overrides import (
@@ -129,6 +130,27 @@ class PricingService:
 
     def create_override(self, account: int, wanted: PriceOverrideIn) -> PriceOverrideOut:
         """Add an override. InvalidRequest when its parts do not go together."""
+        override = self._checked_override(account, wanted)
+        with self._engine.begin() as connection:
+            store.add_override(connection, account, override)
+        self._prices.forget(account)
+        return answers.override_out(override)
+
+    def create_override_once(
+        self, account: int, wanted: PriceOverrideIn, idempotent: IdempotentRequest | None
+    ) -> bytes:
+        """`create_override` for the API: the answer's body, the same one for a replay."""
+        override = self._checked_override(account, wanted)
+
+        def create(connection: Connection) -> tuple[str, bytes]:
+            store.add_override(connection, account, override)
+            return override.id, encode(answers.override_out(override))
+
+        body = answer_once(self._engine, account, idempotent, override.created_at_us, create)
+        self._prices.forget(account)
+        return body
+
+    def _checked_override(self, account: int, wanted: PriceOverrideIn) -> Override:
         for field in ("provider", "model", "note"):
             check_printable(getattr(wanted, field), field)
         prices = checked_prices(answers.given_prices(wanted))
@@ -140,7 +162,7 @@ class PricingService:
             raise InvalidRequest("'effective_to' is not after 'effective_from'", "effective_to")
         if store.override_page(self._engine, account, 1, 0)[1] >= MAX_PER_ACCOUNT:
             raise Conflict(f"An account has at most {MAX_PER_ACCOUNT:,} prices of its own")
-        override = Override(
+        return Override(
             id=ids.new_id(ids.PRICE),
             provider=wanted.provider,
             match=wanted.match,
@@ -152,9 +174,6 @@ class PricingService:
             note=wanted.note,
             created_at_us=self._clock.now_us(),
         )
-        store.add_override(self._engine, account, override)
-        self._prices.forget(account)
-        return answers.override_out(override)
 
     def delete_override(self, account: int, override_id: str) -> None:
         """Remove an override; events that were charged by it keep their cost. NotFound."""
@@ -194,20 +213,25 @@ class PricingService:
         self, account: int, wanted: RepricingIn, start_us: int | None, end_us: int | None
     ) -> RepricingOut:
         """Queue a repricing; `start_us` and `end_us` are what its dates mean to the account."""
-        for field in ("provider", "model"):
-            check_printable(getattr(wanted, field), field)
-        check_entity_id(wanted.entity_id)
-        body = RepricingJob(
-            dry_run=wanted.dry_run,
-            only=wanted.only,
-            start_us=start_us,
-            end_us=end_us,
-            provider=wanted.provider,
-            model=wanted.model,
-            entity_type=wanted.entity_type,
-            entity_id=wanted.entity_id,
-        )
+        body = _checked_repricing(wanted, start_us, end_us)
         return _repricing_out(self._jobs.insert(KIND, account, body, prefix=ids.REPRICING))
+
+    def start_repricing_once(
+        self,
+        account: int,
+        wanted: RepricingIn,
+        start_us: int | None,
+        end_us: int | None,
+        idempotent: IdempotentRequest | None,
+    ) -> bytes:
+        """`start_repricing` for the API: the answer's body, the same one for a replay."""
+        body = _checked_repricing(wanted, start_us, end_us)
+
+        def create(connection: Connection) -> tuple[str, bytes]:
+            job = self._jobs.insert_with(connection, KIND, account, body, prefix=ids.REPRICING)
+            return job.id, encode(_repricing_out(job))
+
+        return answer_once(self._engine, account, idempotent, self._clock.now_us(), create)
 
     def get_repricing(self, account: int, repricing_id: str) -> RepricingOut:
         """A repricing of the account. NotFound."""
@@ -279,4 +303,22 @@ def _repricing_out(job: Job) -> RepricingOut:
         finished_at=instant(job.finished_at_us),
         error=job.error if job.status == "failed" else None,
         result=None if result is None else answers.repricing_result_out(result),
+    )
+
+
+def _checked_repricing(
+    wanted: RepricingIn, start_us: int | None, end_us: int | None
+) -> RepricingJob:
+    for field in ("provider", "model"):
+        check_printable(getattr(wanted, field), field)
+    check_entity_id(wanted.entity_id)
+    return RepricingJob(
+        dry_run=wanted.dry_run,
+        only=wanted.only,
+        start_us=start_us,
+        end_us=end_us,
+        provider=wanted.provider,
+        model=wanted.model,
+        entity_type=wanted.entity_type,
+        entity_id=wanted.entity_id,
     )

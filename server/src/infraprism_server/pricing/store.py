@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, delete, func, insert, select
+from sqlalchemy import Connection, Engine, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from infraprism_server.control_store.tables import price_overrides, price_rates
@@ -77,13 +77,12 @@ def override_page(
         return rows, connection.execute(count).scalar_one()
 
 
-def add_override(engine: Engine, account: int, override: Override) -> None:
+def add_override(connection: Connection, account: int, override: Override) -> None:
     """Store an override."""
     row: dict[str, Any] = msgspec.structs.asdict(override)
     prices = row.pop("prices")
     row["rates"] = None if prices is None else msgspec.json.encode(prices).decode()
-    with engine.begin() as connection:
-        connection.execute(insert(price_overrides).values(account=account, **row))
+    connection.execute(insert(price_overrides).values(account=account, **row))
 
 
 def remove_override(engine: Engine, account: int, override_id: str) -> bool:
