@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -32,7 +33,7 @@ def us(text: str, zone: ZoneInfo) -> int:
 
 
 def hours(bounds: tuple[int, ...]) -> list[float]:
-    return [(b - a) / MICROSECONDS_PER_HOUR for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [(b - a) / MICROSECONDS_PER_HOUR for a, b in pairwise(bounds)]
 
 
 def test_days_over_the_spring_change_have_23_hours() -> None:
