@@ -15,7 +15,7 @@ from contract_tests.event_store.engines import ENGINES
 from infraprism_server.event_store.contract import EventFilter, Outcome, UsageQuery
 
 _ROOT = Path(__file__).resolve().parents[2]
-CYCLES = 4
+CYCLES = 3
 
 
 @pytest.mark.parametrize("engine", list(ENGINES))

@@ -24,7 +24,7 @@ from infraprism_server.event_store.contract import (
 Step = tuple[str, Sequence[Any]]
 
 _settings = settings(
-    max_examples=60,
+    max_examples=35,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -52,6 +52,9 @@ class Database:
             "memory_limit": f"{memory_limit_mb or default_memory_limit_mb()}MB",
             "threads": str(threads or os.cpu_count() or 1),
             "checkpoint_threshold": checkpoint_threshold,
+            # Merging small row groups takes 100 to 250 ms each, and commits wait for it: one a
+            # checkpoint keeps up.
+            "max_vacuum_tasks": "1",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",
