@@ -1,0 +1,135 @@
+"""The figures as a table on the terminal, as JSON, and as Markdown for docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+Bound = Literal["<=", ">="]
+HEADS = ("what", "stored", "goal", "figure", "median", "floor", "times the floor", "")
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure. Without a goal it is stated, not judged.
+
+    Of times `figure` is the 99th percentile and `median` stands beside it; a floor's time is a
+    median, and compared with ours.
+    """
+
+    section: str
+    what: str
+    stored: int | None
+    figure: float
+    unit: str
+    goal: float | None = None
+    bound: Bound = "<="
+    median: float | None = None
+    floor: float | None = None
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether the goal is reached; None without one."""
+        if self.goal is None:
+            return None
+        return self.figure <= self.goal if self.bound == "<=" else self.figure >= self.goal
+
+    @property
+    def ratio(self) -> float | None:
+        """The figure (of times: the median) in multiples of its floor."""
+        if not self.floor:
+            return None
+        return (self.figure if self.median is None else self.median) / self.floor
+
+    def cells(self) -> tuple[str, ...]:
+        """The columns of HEADS."""
+        verdict = {None: "", True: "pass", False: "miss"}[self.passed]
+        return (
+            self.what,
+            "" if self.stored is None else stored_name(self.stored),
+            "" if self.goal is None else f"{self.bound} {shown(self.goal)} {self.unit}",
+            f"{shown(self.figure)} {self.unit}",
+            "" if self.median is None else f"{shown(self.median)} {self.unit}",
+            "" if self.floor is None else f"{shown(self.floor)} {self.unit}",
+            "" if self.ratio is None else f"{self.ratio:.2f}",
+            verdict,
+        )
+
+
+class Report(msgspec.Struct):
+    """One run: what on, how, and what came out."""
+
+    command: str
+    machine: dict[str, str]
+    load_average_before: float
+    lines: list[Line] = msgspec.field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, *lines: Line) -> None:
+        self.lines += lines
+
+    @property
+    def sections(self) -> list[str]:
+        return list(dict.fromkeys(line.section for line in self.lines))
+
+    def write_json(self, path: Path) -> None:
+        """Everything, with pass and ratio worked out."""
+        lines = [
+            msgspec.to_builtins(line) | {"passed": line.passed, "ratio": line.ratio}
+            for line in self.lines
+        ]
+        document = msgspec.to_builtins(self) | {"lines": lines}
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+    def print_to(self, console: Console) -> None:
+        """A table a section, and the verdict."""
+        for section in self.sections:
+            table = Table(title=section, title_justify="left", header_style="bold")
+            for place, head in enumerate(HEADS):
+                table.add_column(head, justify="left" if place in (0, 7) else "right")
+            for line in self.lines:
+                if line.section == section:
+                    style = {None: None, True: "green", False: "red"}[line.passed]
+                    table.add_row(*line.cells(), style=style)
+            console.print(table)
+        console.print(self.verdict())
+
+    def verdict(self) -> str:
+        """One sentence."""
+        judged = [line.passed for line in self.lines if line.passed is not None]
+        return (
+            f"{judged.count(True)} of {len(judged)} goals reached in {self.seconds:.0f} s;"
+            f" load average before the run {self.load_average_before:.2f}"
+            + (" (the machine was not quiet)" if self.load_average_before > 0.5 else "")
+        )
+
+    def markdown(self) -> str:
+        """The same for docs/benchmarks.md."""
+        parts = [f"`{self.command}`", "", "| | |", "|---|---|"]
+        parts += [f"| {name} | {value} |" for name, value in self.machine.items()]
+        for section in self.sections:
+            parts += ["", f"### {section}", "", f"| {' | '.join(HEADS)} |"]
+            parts.append("|" + "---|" * len(HEADS))
+            parts += [
+                f"| {' | '.join(line.cells())} |" for line in self.lines if line.section == section
+            ]
+        return "\n".join([*parts, "", self.verdict() + ".", ""])
+
+
+def stored_name(events: int) -> str:
+    """50 M, 10 k, 0."""
+    for size, letter in ((1_000_000, "M"), (1_000, "k")):
+        if events >= size:
+            return f"{events / size:g} {letter}"
+    return str(events)
+
+
+def shown(value: float) -> str:
+    """Three figures that matter."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

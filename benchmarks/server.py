@@ -1,0 +1,203 @@
+"""The real server as a child process in a process group of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks import machine
+
+_COMMAND: Final = (
+    sys.executable,
+    "-W",
+    "ignore",
+    "-c",
+    "from infraprism_server.cli import main; main()",
+)
+_READY_SECONDS: Final = 120.0
+_EXIT_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account of a data folder, and its key."""
+
+    id: str
+    key: str
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without settings of the server."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("INFRAPRISM_")}
+
+
+def create_account(data_dir: Path) -> Account:
+    """An enterprise account whose rate limit is out of the way."""
+    options = {
+        "--email": "bench@infraprism.example",
+        "--name": "Benchmark",
+        "--plan": "enterprise",
+        "--rate-limit": "10000000",
+        "--data-dir": str(data_dir),
+    }
+    words = [word for option in options.items() for word in option]
+    made = subprocess.run(
+        [*_COMMAND, "accounts", "create", *words, "--json"],
+        env=environment(),
+        check=True,
+        capture_output=True,
+    )
+    answer = json.loads(made.stdout)
+    return Account(answer["account"]["id"], answer["api_key"])
+
+
+class Server:
+    """`infraprism serve` over one data folder. A context manager: it stops with the block."""
+
+    def __init__(self, data_dir: Path, key: str) -> None:
+        self._data_dir = data_dir
+        self._key = key
+        self.port = 0
+        self.ready_seconds = 0.0
+        self.exit_seconds = 0.0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start and wait until /readyz says 200; `ready_seconds` is how long that took."""
+        self.port = _free_port()
+        log = (self._data_dir / "server.log").open("ab")
+        started = time.perf_counter()
+        options = ["--port", str(self.port), "--data-dir", str(self._data_dir)]
+        self._process = subprocess.Popen(
+            [*_COMMAND, "serve", *options],
+            env=environment() | {"INFRAPRISM_LOG_LEVEL": "warning"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        log.close()
+        while not self._is_ready():
+            if self._process.poll() is not None or time.perf_counter() > started + _READY_SECONDS:
+                self.kill()
+                raise RuntimeError(f"the server did not start: see {self._data_dir}/server.log")
+            time.sleep(0.005)
+        self.ready_seconds = time.perf_counter() - started
+
+    @property
+    def group(self) -> int:
+        """The process group, which is the pid."""
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self) -> None:
+        """SIGTERM, and wait; `exit_seconds` is how long that took."""
+        if self._process is None:
+            return
+        started = time.perf_counter()
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(_EXIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise RuntimeError(f"the server did not stop in {_EXIT_SECONDS:.0f} s") from None
+        self.exit_seconds = time.perf_counter() - started
+        self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group, as a crash would."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def cpu_seconds(self) -> float:
+        return machine.cpu_seconds(self.group)
+
+    def rss_bytes(self) -> int:
+        return machine.rss_bytes(self.group)
+
+    def client(self) -> Client:
+        """A client with one kept-alive connection."""
+        return Client(self.port, self._key)
+
+    def _is_ready(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def __enter__(self) -> Server:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.stop()
+        finally:
+            self.kill()
+
+
+class Client:
+    """One connection, one request at a time."""
+
+    def __init__(self, port: int, key: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    def raw(self, path: str) -> bytes:
+        """The body of a GET. RuntimeError unless it is answered with 200."""
+        self._connection.request("GET", path, headers=self._headers)
+        response = self._connection.getresponse()
+        body = response.read()
+        if response.status != 200:
+            raise RuntimeError(f"GET {path}: {response.status} {body[:300]!r}")
+        return body
+
+    def post(self, path: str, body: bytes) -> Any:
+        """The decoded answer to a POST of JSON."""
+        headers = self._headers | {"Content-Type": "application/json"}
+        self._connection.request("POST", path, body=body, headers=headers)
+        response = self._connection.getresponse()
+        text = response.read()
+        if response.status != 200:
+            raise RuntimeError(f"POST {path}: {response.status} {text[:300]!r}")
+        return json.loads(text)
+
+    def get(self, path: str) -> Any:
+        """The decoded body of a GET."""
+        return json.loads(self.raw(path))
+
+    def stored_events(self) -> int:
+        """How many events the account has, as both the list and the sums say."""
+        listed = int(self.get("/v1/events?limit=1")["pagination"]["total"])
+        summed = int(self.get("/v1/usage")["totals"]["events"])
+        if listed != summed:
+            raise RuntimeError(f"the list counts {listed} events, the sums {summed}")
+        return listed
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
