@@ -143,3 +143,82 @@ idempotency_keys = Table(
     Column("created_at_us", BigInteger, nullable=False, index=True),
     UniqueConstraint("account", "key"),
 )
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Text, primary_key=True),  # msg_…, the webhook-id that receivers see
+    Column("account", Integer, ForeignKey("accounts.number"), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("data", Text, nullable=False),  # JSON object
+    Column("created_at_us", BigInteger, nullable=False),
+)
+"""What happened and was not yet handed to the webhooks: written with the change it tells of."""
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Integer, ForeignKey("accounts.number"), nullable=False, index=True),
+    Column("url", Text, nullable=False),
+    Column("events", Text, nullable=False),  # JSON list
+    Column("enabled", Boolean, nullable=False),
+    Column("disabled_reason", Text),
+    Column("secret", LargeBinary, nullable=False),  # sealed, see secret_box.py
+    Column("former_secret", LargeBinary),
+    Column("former_secret_until_us", BigInteger),
+    Column("failing_since_us", BigInteger),  # first failure after the last success
+    Column("created_at_us", BigInteger, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Integer, ForeignKey("accounts.number"), nullable=False),
+    Column("webhook", Text, ForeignKey("webhooks.id"), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("body", Text, nullable=False),  # the bytes that are signed and sent, always the same
+    Column("status", Text, nullable=False),  # pending, delivered, failed
+    Column("attempts", Integer, nullable=False),
+    Column("round_start", Integer, nullable=False),  # attempts before the schedule began anew
+    Column("next_attempt_at_us", BigInteger),  # null once finished
+    Column("lease", Text),
+    Column("leased_until_us", BigInteger),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("finished_at_us", BigInteger),
+    UniqueConstraint("webhook", "message"),
+    Index("ix_deliveries_status_next_attempt_at_us", "status", "next_attempt_at_us"),
+    Index("ix_deliveries_webhook_created_at_us", "webhook", "created_at_us"),
+)
+"""One message for one endpoint."""
+
+delivery_attempts = Table(
+    "delivery_attempts",
+    metadata,
+    Column("delivery", Text, ForeignKey("deliveries.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("started_at_us", BigInteger, nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("status_code", Integer),  # null: no answer
+    Column("error", Text),
+    Column("response_excerpt", Text),
+)
+
+exports = Table(
+    "exports",
+    metadata,
+    Column("id", Text, primary_key=True),  # the job's id as well
+    Column("account", Integer, ForeignKey("accounts.number"), nullable=False),
+    Column("format", Text, nullable=False),
+    Column("base_url", Text, nullable=False),  # what its link starts with
+    Column("rows_total", BigInteger, nullable=False),
+    Column("bytes", BigInteger),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("completed_at_us", BigInteger),
+    Column("expires_at_us", BigInteger),  # null until it is completed
+    Column("purged", Boolean, nullable=False),  # whether the file is gone
+    Index("ix_exports_account_created_at_us", "account", "created_at_us"),
+)
+"""What was exported; whether the work runs or failed is told by the job with the same id."""
