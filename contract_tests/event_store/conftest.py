@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from contract_tests.event_store.engines import ENGINES, Opener
 
+from contract_tests.event_store.engines import ENGINES, Opener
 from infraprism_server.event_store.contract import EventStore
 
 _accounts = count(1)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from contract_tests.event_store.engines import ENGINES
 from contract_tests.event_store.samples import event
-
 from infraprism_server.event_store.contract import Event
 
 EVENTS_PER_BATCH = 20

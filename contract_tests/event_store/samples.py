@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from infraprism_server.clock import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR
-from infraprism_server.event_store.contract import CostChange, Event
+from infraprism_server.event_store.contract import CostChange, CostSource, Event
 from infraprism_server.ids import derived_event_id
 from infraprism_server.money import MAX_EVENT_COST_PICO
 
@@ -69,7 +69,7 @@ instants = st.one_of(
 )
 counts = st.sampled_from([0, 0, 1, 7, 1_000, MAX_COUNT])
 costs = st.sampled_from([0, 1, 5_375_000_000, MAX_EVENT_COST_PICO]) | st.integers(0, 10**13)
-sources = st.sampled_from(["computed", "reported", "unpriced"])
+sources: st.SearchStrategy[CostSource] = st.sampled_from(["computed", "reported", "unpriced"])
 rates = st.none() | st.integers(1, 9)
 ids = st.one_of(
     st.integers(0, 30).map(native_id),

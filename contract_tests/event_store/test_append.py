@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from contract_tests.event_store.engines import Opener
 from contract_tests.event_store.samples import MAX_COUNT, NOON, event, native_id
-
 from infraprism_server.clock import MICROSECONDS_PER_DAY
 from infraprism_server.errors import InvalidRequest, Unavailable
 from infraprism_server.event_store.contract import (

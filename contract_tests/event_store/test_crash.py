@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+
 from contract_tests.event_store.crash_child import batch_of
 from contract_tests.event_store.engines import ENGINES
-
 from infraprism_server.event_store.contract import EventFilter, Outcome, UsageQuery
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from contract_tests.event_store.engines import INSTANCE, open_duckdb, open_duckdb_eager
 from contract_tests.event_store.samples import NOON, event
-
 from infraprism_server.clock import SystemClock
 from infraprism_server.errors import StartupError, Unavailable
 from infraprism_server.event_store.contract import (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from contract_tests.event_store import samples
-from contract_tests.event_store.model import Model, position
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
+from contract_tests.event_store import samples
+from contract_tests.event_store.model import Model, position
 from infraprism_server.clock import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR
 from infraprism_server.event_store.contract import (
     EntityQuery,
