@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -97,6 +99,11 @@ def serve_command(context: CliContext, host: str | None, port: int | None, boots
     from infraprism_server.serve import serve  # noqa: PLC0415 - takes a second, see above
 
     serve(settings, bootstrap_account=bootstrap)
+    # Both stores are closed and the folder is free. Taking the interpreter down would only have
+    # DuckDB's bindings complain of the cursors that idle threads still know.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 @main.command("doctor")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from typing import Annotated
 
 import msgspec
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 
 from infraprism_server.errors import InvalidRequest
 from infraprism_server.event_store.contract import Event, Position
@@ -38,6 +39,7 @@ from infraprism_server.pricing.schemas import CostExplanationOut
 from infraprism_server.pricing.service import PricingService
 
 MAX_BATCH_BYTES = 5 * 1024 * 1024
+INTAKE_THREADS = 2
 
 _EVENT_ID = {"event_id": Annotated[str, printable(128, "The event's id.")]}
 
@@ -85,6 +87,12 @@ GET_COST = Operation(
 )
 
 
+@cache
+def _intake_threads() -> CapacityLimiter:
+    """Decoding and pricing hold the interpreter: more threads at it only take turns, and cost."""
+    return CapacityLimiter(INTAKE_THREADS)
+
+
 @route(POST_EVENTS)
 async def post_events(request: ApiRequest, events: EventService) -> JsonResponse:
     account = principal_of(request, POST_EVENTS).account
@@ -97,7 +105,7 @@ async def post_events(request: ApiRequest, events: EventService) -> JsonResponse
     def take() -> PendingBatch:
         return events.take(account, decompressed(body, encoding, MAX_BATCH_BYTES), key)
 
-    pending = await to_thread.run_sync(take)
+    pending = await to_thread.run_sync(take, limiter=_intake_threads())
     return answer(pending.answer(await asyncio.wrap_future(pending.stored)))
 
 
