@@ -24,6 +24,20 @@ def test_only_trusted_proxies_are_believed(peer: str, forwarded: str | None, cli
     assert TrustedProxies(["10.0.0.0/8"]).client_address(peer, forwarded) == client
 
 
+@pytest.mark.parametrize(
+    ("peer", "said", "scheme"),
+    [
+        ("10.0.0.1", "https", "https"),
+        ("10.0.0.1", "https, http", "http"),
+        ("10.0.0.1", "gopher", "http"),
+        ("203.0.113.9", "https", "http"),
+        ("10.0.0.1", None, "http"),
+    ],
+)
+def test_only_trusted_proxies_say_the_scheme(peer: str, said: str | None, scheme: str) -> None:
+    assert TrustedProxies(["10.0.0.0/8"]).scheme(peer, said, "http") == scheme
+
+
 def test_without_proxies_the_header_is_ignored() -> None:
     assert TrustedProxies([]).client_address("10.0.0.1", "1.2.3.4") == "10.0.0.1"
 

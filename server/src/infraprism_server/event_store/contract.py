@@ -196,7 +196,8 @@ class EntityQuery(msgspec.Struct, frozen=True, kw_only=True):
     end_us: int | None = None
     sort: EntitySort = "total_cost"
     descending: bool = True
-    """Ties are broken by entity_type, then entity_id, ascending; unseen entities come last."""
+    """Ties are broken by entity_type, then entity_id, ascending; unseen entities come last,
+    whatever the order."""
     limit: int = 100
     offset: int = 0
 
@@ -295,7 +296,7 @@ class EventStore(Protocol):
     def reprice(self, account: int, changes: Sequence[CostChange]) -> Future[int]:
         """Give stored events new costs, atomically; ids that are not stored are passed over.
 
-        Answers how many events were changed. Sums follow in the same commit.
+        Answers how many events really changed. Sums follow in the same commit.
         """
         ...
 

@@ -41,6 +41,13 @@ class TrustedProxies:
             peer = hop
         return peer
 
+    def scheme(self, peer: str, forwarded_proto: str | None, own: str) -> str:
+        """The scheme the client used: what a trusted proxy in front says, or our own."""
+        if forwarded_proto is None or not self.trusts(peer):
+            return own
+        said = forwarded_proto.split(",")[-1].strip().lower()
+        return said if said in ("http", "https") else own
+
 
 def _canonical(address: str) -> str | None:
     try:

@@ -50,7 +50,8 @@ def error_from(exception: Exception, request_id: str) -> InfraPrismError:
         case InfraPrismError():
             return exception
         case MethodNotAllowedException():
-            allow = (exception.headers or {}).get("allow", "")
+            told = (exception.headers or {}).get("allow", "").split(",")
+            allow = ", ".join(sorted({method.strip() for method in told} - {"", "OPTIONS"}))
             return MethodNotAllowed(f"This path takes {allow or 'other methods'}", allow)
         case NotFoundException():
             return NotFound("There is nothing at this path; see /v1/openapi.json")

@@ -36,6 +36,12 @@ API_PREFIX = "/v1/"
 OPEN_PATHS = frozenset({"/v1/openapi.json"})
 """API paths that need no key and count against no limit."""
 
+UNROUTED_METHOD = "UNROUTED"
+"""Stands in for OPTIONS, which Litestar would answer itself, with one handler's methods alone.
+
+There is no CORS here, so OPTIONS is a method like any other that a path does not take: 405.
+"""
+
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -83,10 +89,15 @@ class Gateway:
         scope["path"] = raw_path.split(b"?", 1)[0].decode("latin-1")
         scope["raw_path"] = scope["path"].encode("latin-1")
         scope["infraprism_request_id"] = request_id
-        address = self._proxies.client_address(
-            (scope.get("client") or ("", 0))[0], headers.get(b"x-forwarded-for")
+        peer = (scope.get("client") or ("", 0))[0]
+        address = self._proxies.client_address(peer, headers.get(b"x-forwarded-for"))
+        scope["scheme"] = self._proxies.scheme(
+            peer, headers.get(b"x-forwarded-proto"), scope.get("scheme", "http")
         )
         scope["infraprism_client"] = address
+        method = scope["method"]
+        if method == "OPTIONS":
+            scope["method"] = UNROUTED_METHOD
         extra: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode())]
         extra += _SECURITY_HEADERS
         status = 0
@@ -112,11 +123,11 @@ class Gateway:
         finally:
             seconds = (time.perf_counter_ns() - started_ns) / 1e9
             route = scope.get("path_template") or "unmatched"
-            self._metrics.observe(scope["method"], route, status, seconds)
+            self._metrics.observe(method, route, status, seconds)
             log.debug(
                 "request",
                 request_id=request_id,
-                method=scope["method"],
+                method=method,
                 route=route,
                 status=status,
                 milliseconds=round(seconds * 1000, 2),

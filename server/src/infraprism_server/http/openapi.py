@@ -75,6 +75,7 @@ def build_openapi(
         kinds, schema_hook=schema_of_own_types, ref_template=_REF
     )
     schema_of = dict(zip(map(repr, kinds), schemas, strict=True))
+    _tell_decimals_as_numbers([schemas, components])
     paths: dict[str, Json] = {}
     for operation in operations:
         path = re.sub(r":str\}", "}", operation.path)
@@ -100,6 +101,18 @@ def build_openapi(
             },
         },
     }
+
+
+def _tell_decimals_as_numbers(node: object) -> None:
+    """msgspec describes a Decimal as a string; on our wire it is a number (see wire.encode)."""
+    if isinstance(node, dict):
+        if node.get("type") == "string" and node.get("format") == "decimal":
+            del node["format"]
+            node["type"] = "number"
+        node = list(node.values())
+    if isinstance(node, list):
+        for each in node:
+            _tell_decimals_as_numbers(each)
 
 
 def _operation(
