@@ -26,6 +26,7 @@ import infraprism_server.entities.routes
 import infraprism_server.events.routes
 import infraprism_server.pricing.routes
 import infraprism_server.usage.routes
+import infraprism_server.webhooks.routes
 from infraprism_server import __version__
 from infraprism_server.accounts.service import AccountService
 from infraprism_server.api_keys.service import FLUSH_INTERVAL_SECONDS, ApiKeyService
@@ -49,8 +50,14 @@ from infraprism_server.http.system_routes import Check, system_routes
 from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.pricing.service import PricingService
 from infraprism_server.pricing.tasks import pricing_tasks
+from infraprism_server.secret_box import SecretBox, open_secret_box
 from infraprism_server.settings import Settings
 from infraprism_server.usage.service import UsageService
+from infraprism_server.webhooks.connection import SystemResolver, look_up
+from infraprism_server.webhooks.dispatch import Dispatch
+from infraprism_server.webhooks.measures import DeliveryCollector, DeliveryMeasures
+from infraprism_server.webhooks.service import WebhookService
+from infraprism_server.webhooks.tasks import DeliveryWorker
 
 PURGE_SECONDS = 600.0
 
@@ -61,6 +68,7 @@ FEATURE_ROUTES: list[HTTPRouteHandler] = [
     *infraprism_server.usage.routes.ROUTES,
     *infraprism_server.pricing.routes.ROUTES,
     *infraprism_server.api_keys.routes.ROUTES,
+    *infraprism_server.webhooks.routes.ROUTES,
 ]
 OPERATIONS: list[Operation] = [handler.opt["operation"] for handler in FEATURE_ROUTES]
 
@@ -79,6 +87,7 @@ class Application:
         store: EventStore,
         schedule: Schedule,
         worker: Worker,
+        deliveries: DeliveryWorker,
         clock: Clock,
     ) -> None:
         self.asgi = asgi
@@ -90,16 +99,19 @@ class Application:
         self._store = store
         self._schedule = schedule
         self._worker = worker
+        self._deliveries = deliveries
 
     def start(self) -> None:
         """Begin the background work."""
         self._schedule.start()
         self._worker.start()
+        self._deliveries.start()
 
     def close(self, timeout_seconds: float) -> None:
         """Finish what was accepted and let go of the stores."""
         self._schedule.stop(timeout_seconds / 4)
         self._worker.stop(timeout_seconds / 4)
+        self._deliveries.stop(timeout_seconds / 4)
         self.api_keys.flush_last_used()
         self._store.close(timeout_seconds)
 
@@ -124,6 +136,9 @@ def compose(
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     registry.register(_StoreCollector(store))
+    key = settings.secret_key
+    box = open_secret_box(settings.data_dir, key.get_secret_value() if key else None)
+    webhooks, deliveries = _webhooks(settings, engine, clock, box, registry)
     document = build_openapi(
         OPERATIONS, __version__, contract_examples(), settings.public_url or address
     )
@@ -146,6 +161,7 @@ def compose(
         "usage": usage,
         "pricing": pricing,
         "worker": worker,
+        "webhooks": webhooks,
     }
     gateway = Gateway(
         _litestar(routes, services),
@@ -159,6 +175,7 @@ def compose(
         [
             Recurring("api key use", FLUSH_INTERVAL_SECONDS, api_keys.flush_last_used),
             Recurring("idempotency keys", PURGE_SECONDS, lambda: _purge(engine, clock)),
+            Recurring("old deliveries", PURGE_SECONDS, webhooks.purge),
         ]
     )
     return Application(
@@ -170,8 +187,25 @@ def compose(
         store=store,
         schedule=schedule,
         worker=worker,
+        deliveries=deliveries,
         clock=clock,
     )
+
+
+def _webhooks(
+    settings: Settings, engine: Engine, clock: Clock, box: SecretBox, registry: CollectorRegistry
+) -> tuple[WebhookService, DeliveryWorker]:
+    allow_private = settings.allow_private_webhooks
+    registry.register(DeliveryCollector(engine))
+    service = WebhookService(engine, clock, box, allow_private=allow_private, look_up=look_up)
+    worker = DeliveryWorker(
+        Dispatch(engine, clock, box),
+        clock,
+        allow_private=allow_private,
+        resolve=SystemResolver(),
+        measures=DeliveryMeasures(registry),
+    )
+    return service, worker
 
 
 def _purge(engine: Engine, clock: Clock) -> None:

@@ -26,6 +26,7 @@ LAZY_COMMANDS = {
         "pricing.cli:prices_group",
         "Prices: the account's own, what is listed, and what could not be priced.",
     ),
+    "webhooks": ("webhooks.cli:webhooks_group", "Try webhooks on this machine."),
 }
 """Where each command is, and what --help says of it without importing it."""
 

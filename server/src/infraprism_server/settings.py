@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token that opens /metrics to addresses beyond loopback."
     )
+    allow_private_webhooks: bool = Field(
+        False,
+        description="Let webhooks go to loopback and private addresses, over http and to any port.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )

@@ -28,6 +28,10 @@ LAYERS = {
     "service": 3,
     "account_prices": 3,  # the services' memories of what the store says
     "last_used": 3,
+    "dispatch": 3,  # the service of those who deliver, and what they count
+    "measures": 3,
+    "deliveries": 2,  # the webhooks' second store, and what is made of its rows
+    "message": 2,
     "store": 2,
 }
 """Height of a layer; every other file of a feature is a noun, at 1."""

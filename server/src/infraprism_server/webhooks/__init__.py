@@ -1,0 +1,1 @@
+"""Webhooks: endpoints, what they subscribe to, and deliveries that arrive."""
