@@ -1,0 +1,1 @@
+"""Black-box tests: a real server as a child process, spoken to over real HTTP."""

@@ -1,0 +1,1 @@
+"""Events are never lost and never doubled."""
