@@ -7,7 +7,7 @@ a fresh code (tag sets, whose readers regroup by text).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final, Generic, TypeVar
 
@@ -49,6 +49,10 @@ class CodeMap(Generic[_Name]):
         codes = self._codes
         found = {name: codes[name] for name in wanted if name in codes}
         return found, [name for name in wanted if name not in found]
+
+    def look_up(self, names: Iterable[_Name]) -> list[int | None]:
+        """The code of each name that is in memory, in order: the short way for what repeats."""
+        return list(map(self._codes.get, names))
 
     def learn(self, name: _Name, code: int) -> None:
         """A row of the table that was not in memory."""
@@ -117,6 +121,41 @@ class Dictionaries:
         self._models.undo()
         self._entities.undo()
         self._tag_sets.undo()
+
+    def columns(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        models: Sequence[ModelName],
+        entities: Sequence[tuple[int, str | None, str | None]],
+        tag_sets: Sequence[tuple[int, str | None]],
+    ) -> tuple[list[int | None], list[int | None], list[int | None]]:
+        """The codes of a group's events, in order; None where there is no entity or no tags.
+
+        Nearly all are in memory. The tables are asked only for those that are not.
+        """
+        model_codes = self._models.look_up(models)
+        if None in model_codes:
+            self.models(connection, set(models))
+            model_codes = self._models.look_up(models)
+        entity_codes = self._entities.look_up(entities)  # type: ignore[arg-type]
+        missing = {
+            name
+            for name, code in zip(entities, entity_codes, strict=True)
+            if code is None and name[1] is not None
+        }
+        if missing:
+            self.entities(connection, missing)  # type: ignore[arg-type]
+            entity_codes = self._entities.look_up(entities)  # type: ignore[arg-type]
+        tag_codes = self._tag_sets.look_up(tag_sets)  # type: ignore[arg-type]
+        untold = {
+            name
+            for name, code in zip(tag_sets, tag_codes, strict=True)
+            if code is None and name[1] is not None
+        }
+        if untold:
+            self.tag_sets(connection, untold)  # type: ignore[arg-type]
+            tag_codes = self._tag_sets.look_up(tag_sets)  # type: ignore[arg-type]
+        return model_codes, entity_codes, tag_codes
 
     def models(
         self, connection: duckdb.DuckDBPyConnection, wanted: set[ModelName]

@@ -128,21 +128,17 @@ def _codes(
     of: Mapping[str, tuple[Any, ...]],
 ) -> dict[str, pa.Array]:
     """The columns that hold codes; texts that are new get theirs."""
-    model_names = list(zip(of["provider"], of["model"], strict=True))
-    models = dictionaries.models(connection, set(model_names))
-    entity_names = list(zip(accounts, of["entity_type"], of["entity_id"], strict=True))
-    entities = dictionaries.entities(
-        connection, {name for name in set(entity_names) if name[1] is not None}
-    )
-    tag_names = list(zip(accounts, of["tags"], strict=True))
-    tag_sets = dictionaries.tag_sets(
-        connection, {name for name in set(tag_names) if name[1] is not None}
+    models, entities, tag_sets = dictionaries.columns(
+        connection,
+        list(zip(of["provider"], of["model"], strict=True)),
+        list(zip(accounts, of["entity_type"], of["entity_id"], strict=True)),
+        list(zip(accounts, of["tags"], strict=True)),
     )
     int32 = pa.int32()
     return {
-        "model_code": pa.array([models[name] for name in model_names], int32),
-        "entity_code": pa.array([entities.get(name) for name in entity_names], int32),
-        "tag_code": pa.array([tag_sets.get(name) for name in tag_names], int32),
+        "model_code": pa.array(models, int32),
+        "entity_code": pa.array(entities, int32),
+        "tag_code": pa.array(tag_sets, int32),
     }
 
 
