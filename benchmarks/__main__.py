@@ -18,7 +18,7 @@ from benchmarks.stage import Options, Stage
 
 _SIZES: Final = "1000000,10000000"
 _QUICK_EVENTS: Final = 20_000
-_WIDTH: Final = 140
+_WIDTH: Final = 150
 
 
 def main(words: list[str]) -> int:

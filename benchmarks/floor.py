@@ -85,7 +85,7 @@ class Floor:
         """As the table's columns."""
         ids = pa.ExtensionArray.from_storage(pa.uuid(), table.column("id").combine_chunks())
         generated = table.set_column(table.schema.get_field_index("id"), "id", ids)
-        columns = self._connection.execute(_COLUMNS, _NAMES).to_arrow_table()
+        columns = self._connection.sql(_COLUMNS, params=_NAMES).to_arrow_table()
         del generated
         return columns
 

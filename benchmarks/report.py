@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 Bound = Literal["<=", ">="]
-HEADS = ("what", "stored", "goal", "figure", "median", "floor", "times the floor", "")
+START: Final = "Start and stop"
+STORAGE: Final = "Loading and storage"
+INGEST: Final = "Ingest over HTTP"
+READS: Final = "Reads over HTTP, one client"
+SECTIONS: Final = (INGEST, READS, STORAGE, START)
+HEADS: Final = ("what", "stored", "goal", "figure", "median", "floor", "times the floor", "")
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +79,7 @@ class Report(msgspec.Struct):
 
     @property
     def sections(self) -> list[str]:
-        return list(dict.fromkeys(line.section for line in self.lines))
+        return sorted({line.section for line in self.lines}, key=SECTIONS.index)
 
     def write_json(self, path: Path) -> None:
         """Everything, with pass and ratio worked out."""

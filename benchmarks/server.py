@@ -37,8 +37,15 @@ class Account:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment without settings of the server."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("INFRAPRISM_")}
+    """This process's environment, without settings of the server.
+
+    And with Python as it is by default: it keeps compiled modules, or every start compiles anew.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("INFRAPRISM_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
 
 
 def create_account(data_dir: Path) -> Account:

@@ -20,7 +20,7 @@ from benchmarks.loading import LoadOrder, load_in_child
 from benchmarks.machine import fsync_ms
 from benchmarks.percentiles import percentile
 from benchmarks.questions import QUESTIONS, Facts, breakdown
-from benchmarks.report import Line, Report
+from benchmarks.report import INGEST, READS, START, STORAGE, Line, Report
 from benchmarks.server import Account, Client, Server, create_account
 from infraprism_server.pricing.price_book import PriceBook
 
@@ -28,11 +28,6 @@ BATCH: Final = 500
 CONNECTIONS: Final = (4, 8)
 SINGLE_CONNECTIONS: Final = 8
 _MIB: Final = 1 << 20
-
-START: Final = "Start and stop"
-STORAGE: Final = "Loading and storage"
-INGEST: Final = "Ingest over HTTP"
-READS: Final = "Reads over HTTP, one client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +165,7 @@ class Stage:
         self._line(INGEST, f"first batch of {BATCH} after the start", first_ms, "ms")
         for connections in CONNECTIONS[:1] if self._options.quick else CONNECTIONS:
             figures = ingest.run(server, self._job(server, account, connections))
-            name = f"{connections} connections x {BATCH}"
+            name = f"{connections} x {BATCH}"
             floor_speed, floor_cpu = floors.get(connections, (None, None))
             speed = figures.events_per_second
             self._line(INGEST, name, speed, "events/s", goal=1e5, bound=">=", floor=floor_speed)
@@ -183,7 +178,7 @@ class Stage:
         syncs = sorted(fsync_ms(self._folder, 20 if self._options.quick else 200))
         single = self._job(server, account, SINGLE_CONNECTIONS, events_each=1)
         figures = ingest.run(server, single)
-        name = f"{SINGLE_CONNECTIONS} connections x 1"
+        name = f"{SINGLE_CONNECTIONS} x 1"
         self._line(INGEST, name, figures.events_per_second, "events/s")
         self._line(
             INGEST,
@@ -229,7 +224,7 @@ class Stage:
             ("beside 3 breakdowns", plain(), ask, 100.0),
         ):
             figures = ingest.run(server, job, beside=beside)
-            title = f"{connections} connections x {BATCH}, {name}"
+            title = f"{connections} x {BATCH}, {name}"
             self._line(INGEST, title, figures.events_per_second, "events/s")
             cpu = figures.server_cpu_us_per_event
             self._line(INGEST, f"{title}: server CPU", cpu, "µs/event")

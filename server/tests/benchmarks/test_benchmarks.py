@@ -117,7 +117,7 @@ def test_a_quick_run_has_a_figure_for_everything(tmp_path: Path) -> None:
     report = json.loads(figures.read_text())
     names = {line["what"] for line in report["lines"]}
     assert {question.name for question in QUESTIONS} <= names
-    assert {"size on disk", "ready", "memory, idle", "4 connections x 500"} <= names
+    assert {"size on disk", "ready", "memory, idle", "4 x 500"} <= names
     assert all(line["figure"] >= 0 for line in report["lines"])
     assert report["machine"]["duckdb"]
     assert "### Ingest over HTTP" in run.stdout
