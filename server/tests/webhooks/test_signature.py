@@ -1,0 +1,79 @@
+"""Signatures: an independent verifier takes ours, ours takes nothing that was changed."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from datetime import UTC, datetime
+
+import pytest
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from infraprism_server.webhooks.signature import (
+    BadSignature,
+    headers_for,
+    new_secret,
+    verify,
+)
+
+NOW = int(time.time())
+
+
+def test_a_thousand_messages_are_good_for_the_specs_own_library() -> None:
+    chance = random.Random(1)
+    for number in range(1_000):
+        secret, former = new_secret(), new_secret()
+        data = {"n": number, "text": "é☃" * chance.randrange(50)}
+        body = json.dumps({"type": "limit.reached", "data": data}).encode()
+        headers = headers_for([secret, former], f"msg_{number}", NOW, body)
+        for known in (secret, former):
+            assert Webhook(known).verify(body, headers)["data"] == data
+            verify(known, headers, body, NOW)
+
+
+def test_ours_takes_what_the_specs_own_library_signs() -> None:
+    secret = new_secret()
+    signed = Webhook(secret).sign("msg_1", datetime.fromtimestamp(NOW, UTC), '{"a":1}')
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(NOW),
+        "webhook-signature": f"v1a,other {signed}",
+    }
+    verify(secret, headers, b'{"a":1}', NOW)
+
+
+def test_any_flipped_bit_is_refused() -> None:
+    secret = new_secret()
+    body = b'{"type":"limit.reached","timestamp":"2026-03-01T12:00:00Z","data":{}}'
+    headers = headers_for([secret], "msg_1", NOW, body)
+    library = Webhook(secret)
+    for place in range(len(body) * 8):
+        changed = bytearray(body)
+        changed[place // 8] ^= 1 << place % 8
+        with pytest.raises(BadSignature):
+            verify(secret, headers, bytes(changed), NOW)
+        with pytest.raises((WebhookVerificationError, UnicodeDecodeError)):
+            library.verify(bytes(changed), headers)
+    for name in headers:
+        for place in range(len(headers[name])):
+            flipped = chr(ord(headers[name][place]) ^ 1)
+            text = headers[name][:place] + flipped + headers[name][place + 1 :]
+            if name == "webhook-signature" and place == len(text) - 2:
+                continue  # the last digit of base64 before `=` has two bits that say nothing
+            with pytest.raises(BadSignature):
+                verify(secret, headers | {name: text}, body, NOW)
+
+
+@pytest.mark.parametrize("seconds", [-301, 301])
+def test_an_old_or_a_future_message_is_refused(seconds: int) -> None:
+    secret = new_secret()
+    with pytest.raises(BadSignature, match="5 minutes"):
+        verify(secret, headers_for([secret], "msg_1", NOW, b"{}"), b"{}", NOW + seconds)
+
+
+@pytest.mark.parametrize("secret", ["whsec_!", "whsec_YQ==", ""])
+def test_a_secret_that_is_none_is_refused(secret: str) -> None:
+    headers = headers_for([new_secret()], "msg_1", NOW, b"{}")
+    with pytest.raises(BadSignature, match="secret"):
+        verify(secret, headers, b"{}", NOW)
