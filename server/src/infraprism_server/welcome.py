@@ -56,11 +56,14 @@ def dollars(pico: int) -> str:
     return f"${decimal_from_pico(pico):,.{digits}f}"
 
 
+def print_key(console: Console, key: str) -> None:
+    """A new key; it is stored as a hash and can not be shown again."""
+    console.print("[bold]Your API key, shown this once:[/]")
+    console.print(f"  {key}\n", soft_wrap=True)
+
+
 def print_listening(console: Console, address: str, made_key: str | None) -> None:
     """Where the server answers, and a line to paste."""
-    if made_key is not None:
-        console.print("\n[bold]Your API key, shown this once:[/]")
-        console.print(f"  {made_key}", soft_wrap=True)
     console.print(f"\n[bold]InfraPrism answers at {address}[/]  (API: {address}/docs)")
     key = made_key or "$INFRAPRISM_API_KEY"
     console.print("What did each of them cost?", style="dim")
