@@ -13,14 +13,17 @@ from contract_tests.harness.server_process import ServerProcess, TestAccount
 
 _numbers = count(1)
 
-TRUSTING = {"INFRAPRISM_TRUSTED_PROXIES": "127.0.0.1/32"}
-"""Lets a test speak for many client addresses, by X-Forwarded-For."""
+ENVIRONMENT = {
+    "INFRAPRISM_TRUSTED_PROXIES": "127.0.0.1/32",
+    "INFRAPRISM_ALLOW_PRIVATE_WEBHOOKS": "true",
+}
+"""A test may speak for many client addresses, by X-Forwarded-For, and webhooks stay at home."""
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A running server that nobody kills; a worker of xdist has its own."""
-    with ServerProcess(tmp_path_factory.mktemp("server"), TRUSTING) as running:
+    with ServerProcess(tmp_path_factory.mktemp("server"), ENVIRONMENT) as running:
         yield running
 
 
