@@ -23,7 +23,7 @@ import msgspec
 
 from benchmarks.generator import Generator, Plan, wire_event
 
-PLACE: Final = b"_" * 16
+PLACE: Final = b"@" * 16
 """Stands for the first half of each id until the body is sent."""
 _PLACE_TEXT: Final = PLACE.decode()
 _TEMPLATES: Final = 8

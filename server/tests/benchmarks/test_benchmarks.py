@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from benchmarks.generator import Generator, Plan
+from benchmarks.load import PLACE, LoadJob, foreign_prefix, native_prefix, templates
 from benchmarks.questions import QUESTIONS
 from benchmarks.workload import CUSTOMERS, DAYS, MODELS, TAG_SETS
 from sqlalchemy import Engine
@@ -19,6 +21,7 @@ from infraprism_server.accounts.service import AccountService, NewAccount
 from infraprism_server.clock import FixedClock
 from infraprism_server.event_store.contract import Event
 from infraprism_server.events.intake import AcceptedTimes, decode_batch, event_from
+from infraprism_server.ids import event_key
 from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.pricing.service import PricingService
 
@@ -122,3 +125,16 @@ def test_a_quick_run_has_a_figure_for_everything(tmp_path: Path) -> None:
     assert report["machine"]["duckdb"]
     assert "### Ingest over HTTP" in run.stdout
     assert list(tmp_path.glob("infraprism-bench-*")) == []
+
+
+def test_ids_made_while_sending_are_of_the_kind_that_is_measured() -> None:
+    for ids, prefix in (("native", native_prefix), ("foreign", foreign_prefix)):
+        (body,) = templates(LoadJob(1, "", 1, 1.0, 20, ids=ids), 1)
+        sent = decode_batch(body.replace(PLACE, prefix(5)))
+        made = [one.id for one in sent]
+        assert len(set(made)) == 20
+        for event_id in made:
+            if ids == "native":
+                assert event_key(event_id)[1] is None
+            else:
+                assert str(uuid.UUID(event_id, version=4)) == event_id
