@@ -25,6 +25,7 @@ from infraprism_server.http.authentication import (
 from infraprism_server.http.error_body import error_answer, error_from, error_headers
 from infraprism_server.http.metrics import RequestMetrics
 from infraprism_server.http.rate_limit import Allowance, RateLimiter
+from infraprism_server.http.request_body import RequestBody
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -101,11 +102,15 @@ class Gateway:
         extra: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode())]
         extra += _SECURITY_HEADERS
         status = 0
+        body = RequestBody(receive)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status >= 400 and not body.ended:
+                    await body.discard()
+                    extra.extend([] if body.ended else [(b"connection", b"close")])
                 message = {**message, "headers": [*message.get("headers", []), *extra]}
             await send(message)
 
@@ -114,7 +119,7 @@ class Gateway:
             if scope["path"].startswith(API_PREFIX) and scope["path"] not in OPEN_PATHS:
                 extra.append(_NO_STORE)
                 await self._admit(scope, headers, address, extra)
-            await self._app(scope, receive, send_with_headers)
+            await self._app(scope, body.receive, send_with_headers)
         except Exception as exception:
             if status:
                 raise

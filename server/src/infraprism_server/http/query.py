@@ -77,7 +77,8 @@ def _pairs(query_string: bytes) -> list[tuple[str, str]]:
         raise InvalidRequest(f"More than {MAX_QUERY_FIELDS} query parameters")
     for part in parts:
         name, _, value = part.partition(b"=")
-        pairs.append((_text(name, "parameter name"), _text(value, name.decode("latin-1"))))
+        written = name.decode("latin-1")
+        pairs.append((_text(name, written), _text(value, written)))
     return pairs
 
 

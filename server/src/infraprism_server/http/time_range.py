@@ -33,6 +33,7 @@ QueryDate = Annotated[
 ZoneName = Annotated[
     str,
     msgspec.Meta(
+        min_length=1,
         max_length=64,
         description="IANA time zone that dates are read in. Default: the account's.",
         examples=["Europe/Berlin"],
