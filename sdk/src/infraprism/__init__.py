@@ -1,0 +1,56 @@
+"""InfraPrism: what each customer, team and project costs in LLM spend. Metadata only.
+
+Provider clients are imported at first use, so that `import infraprism` is light and needs neither
+openai nor anthropic.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from infraprism._version import __version__
+from infraprism.attribution import attribute
+from infraprism.instrumentation import instrument, uninstrument
+from infraprism.recorder import counts, flush, track
+
+if TYPE_CHECKING:
+    from infraprism.anthropic_clients import AsyncInfraPrismAnthropic, InfraPrismAnthropic
+    from infraprism.openai_clients import (
+        AsyncInfraPrismAzureOpenAI,
+        AsyncInfraPrismOpenAI,
+        InfraPrismAzureOpenAI,
+        InfraPrismOpenAI,
+    )
+
+_HOMES = {
+    "InfraPrismOpenAI": "openai_clients",
+    "AsyncInfraPrismOpenAI": "openai_clients",
+    "InfraPrismAzureOpenAI": "openai_clients",
+    "AsyncInfraPrismAzureOpenAI": "openai_clients",
+    "InfraPrismAnthropic": "anthropic_clients",
+    "AsyncInfraPrismAnthropic": "anthropic_clients",
+}
+
+__all__ = [
+    "AsyncInfraPrismAnthropic",
+    "AsyncInfraPrismAzureOpenAI",
+    "AsyncInfraPrismOpenAI",
+    "InfraPrismAnthropic",
+    "InfraPrismAzureOpenAI",
+    "InfraPrismOpenAI",
+    "__version__",
+    "attribute",
+    "counts",
+    "flush",
+    "instrument",
+    "track",
+    "uninstrument",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the clients' classes
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'infraprism' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"infraprism.{home}"), name)

@@ -1,0 +1,81 @@
+"""One LLM call as it is reported: metadata from an allow-list. No field can hold content."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from infraprism.attribution import Attribution
+from infraprism.usage import TOKEN_FIELDS
+
+Event = dict[str, Any]
+
+REQUIRED_FIELDS: Final = ("id", "timestamp", "provider", "model")
+
+FIELDS: Final = (
+    *REQUIRED_FIELDS,
+    *TOKEN_FIELDS,
+    "service_tier",
+    "cost_usd",
+    "latency_ms",
+    "time_to_first_token_ms",
+    "entity_type",
+    "entity_id",
+    "session_id",
+    "tags",
+    "success",
+    "error_type",
+    "error_code",
+)
+"""All that leaves the process about a call; docs/sdk.md lists the same, a test compares."""
+
+_FIXED_BYTES: Final = 320
+
+
+def new_event_id(now_ns: int | None = None) -> str:
+    """`evt_` and a UUIDv7 in hex: sorts by time, unique over threads, forks and machines."""
+    milliseconds = (time.time_ns() if now_ns is None else now_ns) // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    high, low = random >> 68, random & ((1 << 62) - 1)
+    return f"evt_{(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low:032x}"
+
+
+def with_attribution(event: Event, who: Attribution) -> Event:
+    if who.entity_type is not None:
+        event["entity_type"] = who.entity_type
+        event["entity_id"] = who.entity_id
+    if who.session_id is not None:
+        event["session_id"] = who.session_id
+    if who.tags:
+        event["tags"] = dict(who.tags)
+    return event
+
+
+def size_bytes(event: Event) -> int:
+    """About what an event takes in memory and on the wire; exact enough to bound a queue."""
+    size = _FIXED_BYTES + len(event["model"])
+    tags = event.get("tags")
+    if tags:
+        size += sum(len(key) + len(value) + 8 for key, value in tags.items())
+    return size + len(event.get("entity_id") or "") + len(event.get("session_id") or "")
+
+
+def encode(event: Event, without: frozenset[str] = frozenset()) -> bytes:
+    """JSON of the listed fields alone. `timestamp` is nanoseconds since 1970 until here."""
+    wire = {name: event[name] for name in FIELDS if name in event and name not in without}
+    wire["timestamp"] = instant(event["timestamp"])
+    cost = wire.pop("cost_usd", None)
+    text = json.dumps(wire, separators=(",", ":"))
+    if isinstance(cost, Decimal):
+        text = f'{text[:-1]},"cost_usd":{cost:f}}}'
+    return text.encode()
+
+
+def instant(now_ns: int) -> str:
+    seconds, rest = divmod(now_ns, 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"

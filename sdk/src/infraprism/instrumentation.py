@@ -1,0 +1,143 @@
+"""Measuring for clients that exist already, and what the tracked clients share with it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+from infraprism import recorder
+from infraprism.keywords import keyword_members, take_keywords
+from infraprism.seam import Seam
+
+_Client = TypeVar("_Client")
+
+_HOSTS: Final = {
+    "api.deepseek.com": "deepseek",
+    "api.x.ai": "x-ai",
+    "openrouter.ai": "openrouter",
+    "api.mistral.ai": "mistral",
+    "api.groq.com": "groq",
+    "api.together.xyz": "together",
+    "api.fireworks.ai": "fireworks",
+    "api.perplexity.ai": "perplexity",
+    "generativelanguage.googleapis.com": "google",
+}
+_SUFFIXES: Final = {".openai.azure.com": "azure", ".cognitiveservices.azure.com": "azure"}
+
+
+def provider_of(client: object) -> str:
+    """The provider a client talks to: by its class where that says it, else by its host."""
+    names = [kind.__name__ for kind in type(client).__mro__]
+    module = type(client).__module__
+    if any("Azure" in name or "Foundry" in name for name in names):
+        return "azure"
+    if any("Bedrock" in name or "AWS" in name for name in names):
+        return "aws"
+    if any("Vertex" in name for name in names):
+        return "google"
+    host = urlsplit(str(getattr(client, "base_url", ""))).hostname or ""
+    for suffix, provider in _SUFFIXES.items():
+        if host.endswith(suffix):
+            return provider
+    if host in _HOSTS:
+        return _HOSTS[host]
+    family = "Anthropic" in "".join(names) or module.startswith("anthropic")
+    return "anthropic" if family else "openai"
+
+
+def instrument(client: _Client, *, provider: str | None = None) -> _Client:
+    """Measure every call of an OpenAI or Anthropic client; returns the same client.
+
+    Calls are attributed by `attribute(...)`. Doing it twice does nothing more; `uninstrument`
+    undoes it. Clients made from it by `with_options` are measured too.
+    """
+    if "_infraprism_seam" in vars(client):
+        return client
+    if hasattr(type(client), "_infraprism_tracked"):
+        return client
+    if not (hasattr(client, "request") and hasattr(client, "_make_sse_decoder")):
+        raise TypeError(f"instrument() takes an OpenAI or Anthropic client, not {type(client)!r}")
+    seam = Seam(recorder.default_uploader(), provider or provider_of(client))
+    target: Any = client
+    target._infraprism_seam = seam
+    target.request = measured(client, target.request, seam)
+    for name in ("copy", "with_options"):
+        if hasattr(client, name):
+            setattr(client, name, _measured_copy(getattr(client, name), seam.provider))
+    return client
+
+
+def uninstrument(client: _Client) -> _Client:
+    """Take the measuring off again."""
+    if "_infraprism_seam" in vars(client):
+        for name in ("_infraprism_seam", "request", "copy", "with_options"):
+            vars(client).pop(name, None)
+    return client
+
+
+def measured(client: Any, request: Callable[..., Any], seam: Seam) -> Callable[..., Any]:  # noqa: ANN401
+    """The client's own `request`, measured: a coroutine function where it is one."""
+    if type(client).__name__.startswith("Async") or _is_async(client):
+
+        async def request_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+            return await seam.request_async(client, request, args, kwargs)
+
+        return request_async
+
+    def request_sync(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        return seam.request(client, request, args, kwargs)
+
+    return request_sync
+
+
+def _is_async(client: object) -> bool:
+    return any(kind.__name__ == "AsyncAPIClient" for kind in type(client).__mro__)
+
+
+def _measured_copy(copy: Callable[..., Any], provider: str) -> Callable[..., Any]:
+    @functools.wraps(copy)
+    def copied(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        return instrument(copy(*args, **kwargs), provider=provider)
+
+    return copied
+
+
+def tracked(kind: type) -> Callable[[type], type]:
+    """Class decorator of the tracked clients: our keywords on the resources of the base class."""
+
+    def decorate(subclass: type) -> type:
+        for name, member in keyword_members(kind).items():
+            member.__set_name__(subclass, name)
+            setattr(subclass, name, member)
+        return subclass
+
+    return decorate
+
+
+class TrackedClient:
+    """Mixed into a provider's client: measured `request`, our keywords on every method."""
+
+    _infraprism_tracked = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the provider's own
+        super().__init__(*args, **kwargs)
+        self._infraprism_seam = Seam(recorder.default_uploader(), provider_of(self))
+        take_keywords(self)
+
+
+class TrackedSync(TrackedClient):
+    """The synchronous half."""
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the provider's signature
+        through = super().request  # type: ignore[misc]  # the provider's client comes after us
+        return self._infraprism_seam.request(self, through, args, kwargs)
+
+
+class TrackedAsync(TrackedClient):
+    """The asynchronous half."""
+
+    async def request(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        through = super().request  # type: ignore[misc]  # the provider's client comes after us
+        return await self._infraprism_seam.request_async(self, through, args, kwargs)

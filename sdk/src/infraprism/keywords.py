@@ -1,0 +1,132 @@
+"""Our keywords on every method of a provider's client, by one generic wrapper.
+
+`entity_type`, `entity_id`, `session_id` and `tags` are taken off and travel in `extra_headers`,
+which every method has and passes on, also when it is run later (coroutines, stream managers). The
+seam takes them out before a request is made. No method of a provider is written out here.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from infraprism.attribution import KEYWORDS, Attribution, cleaned
+
+HEADER: Final = "x-infraprism-attribution"
+
+_tracked: dict[type, type] = {}
+
+
+class Carrier(str):
+    """A header value that carries an Attribution between our wrapper and our seam."""
+
+    __slots__ = ("attribution",)
+
+    attribution: Attribution
+
+    def __new__(cls, attribution: Attribution) -> Carrier:
+        parts = (
+            attribution.entity_type,
+            attribution.entity_id,
+            attribution.session_id,
+            attribution.tags,
+        )
+        carrier = super().__new__(cls, json.dumps(parts))
+        carrier.attribution = attribution
+        return carrier
+
+
+def attribution_in(value: str) -> Attribution:
+    """What a header carries; from its text where a client has turned headers into bytes."""
+    if isinstance(value, Carrier):
+        return value.attribution
+    return Attribution(*json.loads(value))
+
+
+def with_keywords(resource: Any) -> Any:  # noqa: ANN401 - any resource of any provider's client
+    """The resource itself, its class replaced by a subclass whose methods take our keywords."""
+    kind = type(resource)
+    if getattr(kind, "_infraprism_keywords", False) or not _is_resource(resource):
+        return resource
+    if kind not in _tracked:
+        _tracked[kind] = _subclass(kind)
+    resource.__class__ = _tracked[kind]
+    for name, inner in list(vars(resource).items()):
+        if not name.startswith("_") and _is_resource(inner):
+            with_keywords(inner)
+    return resource
+
+
+def _is_resource(value: object) -> bool:
+    """Resources of both providers, old and new, keep their client and its verbs under these."""
+    return hasattr(value, "_client") and hasattr(value, "_post") and hasattr(value, "_get")
+
+
+def _subclass(kind: type) -> type:
+    members: dict[str, Any] = {"_infraprism_keywords": True, "__module__": kind.__module__}
+    for base in reversed(kind.__mro__):
+        for name, member in vars(base).items():
+            if name.startswith("_"):
+                continue
+            if inspect.isfunction(member) and takes_headers(member):
+                members[name] = wrapped(member)
+            elif isinstance(member, property | functools.cached_property):
+                members[name] = cached_child(name, member)
+    return type(kind.__name__, (kind,), members)
+
+
+def takes_headers(function: Callable[..., Any]) -> bool:
+    return "extra_headers" in inspect.signature(function).parameters
+
+
+def wrapped(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that takes our keywords off, unless the provider's own has one of that name."""
+    own = frozenset(inspect.signature(method).parameters)
+    ours = KEYWORDS - own
+
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the provider's signature
+        given = ours & kwargs.keys()
+        if given:
+            who = cleaned(**{name: kwargs.pop(name) for name in given})
+            headers = kwargs.get("extra_headers")
+            kwargs["extra_headers"] = {
+                **(headers if isinstance(headers, Mapping) else {}),
+                HEADER: Carrier(who),
+            }
+        return method(*args, **kwargs)
+
+    return call
+
+
+def cached_child(name: str, member: Any) -> Any:  # noqa: ANN401 - property or cached_property
+    """The property of a sub-resource, whose methods take our keywords too."""
+    read = member.func if isinstance(member, functools.cached_property) else member.fget
+
+    def child(self: Any) -> Any:  # noqa: ANN401
+        return with_keywords(read(self))
+
+    child.__name__ = name
+    if isinstance(member, functools.cached_property):
+        return functools.cached_property(child)
+    return property(child)
+
+
+def keyword_members(kind: type) -> dict[str, Any]:
+    """Overrides for a client class whose resources are made on demand (the newer majors)."""
+    members: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        for name, member in vars(base).items():
+            if isinstance(member, functools.cached_property) and not name.startswith("_"):
+                members[name] = cached_child(name, member)
+    return members
+
+
+def take_keywords(client: Any) -> None:  # noqa: ANN401 - a client of any provider
+    """The resources a client made in its constructor (the older majors)."""
+    for name, inner in list(vars(client).items()):
+        if not name.startswith("_"):
+            with_keywords(inner)

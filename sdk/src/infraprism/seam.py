@@ -1,0 +1,215 @@
+"""The one place where calls are measured: around the `request` method of a provider's client."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from infraprism import attribution
+from infraprism.calls import (
+    OPERATIONS,
+    USAGE_IS_OPTIONAL_IN_STREAMS,
+    Call,
+    Sink,
+    learn_from_json,
+    learn_from_object,
+)
+from infraprism.keywords import HEADER, attribution_in
+from infraprism.quiet import own_error
+from infraprism.streams import on_close, watch_raw_stream, watch_stream
+
+
+class Seam:
+    """What measuring one client needs to know: where events go, and who the provider is."""
+
+    __slots__ = ("provider", "refuses_usage", "sink")
+
+    def __init__(self, sink: Sink | None, provider: str) -> None:
+        self.sink = sink
+        self.provider = provider
+        self.refuses_usage = False
+        """A compatible server answered that it does not know `include_usage`: remembered."""
+
+    def request(
+        self,
+        client: Any,  # noqa: ANN401 - OpenAI or Anthropic of any major
+        call_through: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:  # noqa: ANN401
+        call, asked = self._begin(args, kwargs)
+        if call is None:
+            return call_through(*args, **kwargs)
+        try:
+            answer = call_through(*args, **kwargs)
+        except BaseException as error:
+            if not (asked and self._refused(error, args, kwargs)):
+                call.fail(error)
+                raise
+            asked = False
+            answer = self._again(call, call_through, args, kwargs)
+        self._end(client, call, answer, asked=asked)
+        return answer
+
+    async def request_async(
+        self,
+        client: Any,  # noqa: ANN401 - AsyncOpenAI or AsyncAnthropic of any major
+        call_through: Callable[..., Awaitable[Any]],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:  # noqa: ANN401
+        call, asked = self._begin(args, kwargs)
+        if call is None:
+            return await call_through(*args, **kwargs)
+        try:
+            answer = await call_through(*args, **kwargs)
+        except BaseException as error:
+            if not (asked and self._refused(error, args, kwargs)):
+                call.fail(error)
+                raise
+            asked = False
+            try:
+                answer = await call_through(*args, **kwargs)
+            except BaseException as second:
+                call.fail(second)
+                raise
+        self._end(client, call, answer, asked=asked)
+        return answer
+
+    def _again(
+        self,
+        call: Call,
+        call_through: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:  # noqa: ANN401
+        try:
+            return call_through(*args, **kwargs)
+        except BaseException as error:
+            call.fail(error)
+            raise
+
+    def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call | None, bool]:
+        """The call, if it is one that costs; and whether we asked its stream for usage."""
+        try:
+            options: Any = args[1] if len(args) > 1 else kwargs["options"]
+            carried = _take_carrier(options)
+            if self.sink is None or options.method != "post":
+                return None, False
+            path = options.url.partition("?")[0]
+            if path not in OPERATIONS:
+                return None, False
+            who = attribution.current()
+            if carried is not None:
+                who = attribution.merged(who, carried)
+            body = options.json_data
+            model = body.get("model") if isinstance(body, Mapping) else None
+            call = Call(self.sink, self.provider, model, who)
+            if kwargs.get("stream"):
+                self.sink.start()  # an abandoned stream is recorded where no thread can be started
+            asks = (
+                kwargs.get("stream")
+                and path in USAGE_IS_OPTIONAL_IN_STREAMS
+                and not self.refuses_usage
+                and _ask_for_usage(options)
+            )
+        except Exception as error:  # noqa: BLE001 - measuring never breaks the host
+            own_error("looking at a call", error)
+            return None, False
+        return call, bool(asks)
+
+    def _refused(self, error: BaseException, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Whether a host refuses the option we added; then it is taken out again, for good."""
+        if getattr(error, "status_code", None) not in {400, 422}:
+            return False
+        text = str(error)
+        if "stream_options" not in text and "include_usage" not in text:
+            return False
+        self.refuses_usage = True
+        options = args[1] if len(args) > 1 else kwargs["options"]
+        options.json_data = {
+            key: value for key, value in options.json_data.items() if key != "stream_options"
+        }
+        return True
+
+    def _end(self, client: Any, call: Call, answer: Any, *, asked: bool) -> None:  # noqa: ANN401
+        try:
+            if hasattr(answer, "_decoder") and hasattr(answer, "response"):
+                watch_stream(client, answer, call, hides_usage=asked)
+            elif hasattr(answer, "http_response") and hasattr(answer, "parse"):
+                _end_raw(client, call, answer, asked=asked)
+            else:
+                learn_from_object(call, answer)
+                call.finish()
+        except Exception as error:  # noqa: BLE001 - the answer is the host's, whatever we make of it
+            own_error("looking at an answer", error)
+            call.finish()
+
+
+def _end_raw(client: Any, call: Call, raw: Any, *, asked: bool) -> None:  # noqa: ANN401
+    """`with_raw_response` and `with_streaming_response`: the host reads and parses by itself."""
+    if getattr(raw, "_stream", False) or getattr(raw, "_is_sse_stream", False):
+        watch_raw_stream(client, raw, call, hides_usage=asked)
+        return
+    response = raw.http_response
+    if response.is_closed:
+        _learn_from_body(call, response)
+        call.finish()
+        return
+
+    on_close(response, _RawWatch(call, response).closed)
+
+
+class _RawWatch:
+    """A body the host reads by itself: closed at its end, and again when the host is done."""
+
+    def __init__(self, call: Call, response: Any) -> None:  # noqa: ANN401
+        self._call = call
+        self._response = weakref.ref(response)
+        self._closes = 0
+
+    def closed(self) -> None:
+        response = self._response()
+        self._closes += 1
+        if response is None or not response.is_stream_consumed:
+            self._call.abandon()
+        elif hasattr(response, "_content") or self._closes > 1:
+            _learn_from_body(self._call, response)
+            self._call.finish()
+
+    def __del__(self) -> None:
+        if not self._call.done:
+            self._call.abandon()
+
+
+def _learn_from_body(call: Call, response: Any) -> None:  # noqa: ANN401
+    if hasattr(response, "_content") and "json" in response.headers.get("content-type", ""):
+        try:
+            learn_from_json(call, response.json())
+        except ValueError as error:
+            own_error("reading a raw answer", error)
+
+
+def _take_carrier(options: Any) -> attribution.Attribution | None:  # noqa: ANN401
+    """Our keywords, off the headers they travelled in: they never reach the provider."""
+    headers = options.headers
+    if not isinstance(headers, Mapping) or HEADER not in headers:
+        return None
+    carried = headers[HEADER]
+    options.headers = {name: value for name, value in headers.items() if name != HEADER}
+    return attribution_in(carried)
+
+
+def _ask_for_usage(options: Any) -> bool:  # noqa: ANN401
+    """Ask a stream for its usage where the host did not; True when we did."""
+    body = options.json_data
+    extra = options.extra_json
+    if not isinstance(body, dict) or (isinstance(extra, Mapping) and "stream_options" in extra):
+        return False
+    given = body.get("stream_options")
+    if isinstance(given, Mapping) and given.get("include_usage"):
+        return False
+    wanted = {**given} if isinstance(given, Mapping) else {}
+    options.json_data = {**body, "stream_options": {**wanted, "include_usage": True}}
+    return True

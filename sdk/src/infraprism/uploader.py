@@ -1,0 +1,221 @@
+"""The background thread that sends what was recorded. The host's calls never wait for it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import threading
+import time
+import weakref
+
+from infraprism._version import __version__
+from infraprism.counters import Counters, Counts
+from infraprism.delivery import Delivery, full_jitter
+from infraprism.event import Event
+from infraprism.queue import MAX_BYTES, MAX_EVENTS, EventQueue
+from infraprism.quiet import log, own_error
+
+BATCH_EVENTS = 500
+GATHER_SECONDS = 0.5
+EXIT_BUDGET_SECONDS = 2.0
+REPORT_RETRY_SECONDS = 600.0
+_IDLE_SECONDS = 1.0
+_EXIT_MARGIN_SECONDS = 0.2
+
+
+class Uploader:
+    """Queue, thread and counters of one destination. Safe over threads and forks."""
+
+    def __init__(
+        self,
+        root: str,
+        api_key: str,
+        *,
+        max_events: int = MAX_EVENTS,
+        max_bytes: int = MAX_BYTES,
+        gather_seconds: float = GATHER_SECONDS,
+    ) -> None:
+        self._root = root
+        self._api_key = api_key
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._gather_seconds = gather_seconds
+        self._start_anew()
+        _uploaders.add(self)
+
+    def _start_anew(self) -> None:
+        """The state of a process that has recorded nothing: at the start, and in a forked child.
+
+        What the parent had queued stays the parent's to send, so a fork never doubles an event.
+        """
+        self.counters = Counters()
+        self.queue = EventQueue(
+            self.counters, max_events=self._max_events, max_bytes=self._max_bytes
+        )
+        self._delivery = Delivery(self._root, self._api_key, self.counters)
+        self._start_lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._hurry = threading.Event()
+        self._idle = threading.Condition()
+        self._in_flight = 0
+        self._closed = threading.Event()
+        self._attempt = 0
+        self._reported = Counts()
+        self._report_after = 0.0
+
+    def record(self, event: Event) -> None:
+        self.queue.put(event)
+        self.start()
+
+    def start(self) -> None:
+        """Start the thread, if this process has none yet."""
+        if self._thread is None:
+            self._start_thread()
+
+    def record_from_finalizer(self, event: Event) -> None:
+        self.queue.put_from_finalizer(event)
+
+    def flush(self, timeout_seconds: float = 10.0) -> bool:
+        """Wait until everything recorded so far is sent or dropped; False when time ran out."""
+        if self._thread is None:
+            if not len(self.queue):
+                return True
+            self._start_thread()
+        self._hurry.set()
+        self.queue.arrived.set()
+        with self._idle:
+            return self._idle.wait_for(
+                lambda: not len(self.queue) and not self._in_flight, timeout_seconds
+            )
+
+    def close(self, timeout_seconds: float = EXIT_BUDGET_SECONDS - _EXIT_MARGIN_SECONDS) -> None:
+        """Send what is left within the time given, and end the thread; a later call starts anew."""
+        thread = self._thread
+        if thread is None:
+            if not len(self.queue):
+                return
+            self._start_thread()
+            thread = self._thread
+        self._closed.set()
+        self._hurry.set()
+        self.queue.arrived.set()
+        if thread is not None:
+            thread.join(timeout_seconds)
+            if not thread.is_alive():
+                self._thread = None
+                self._closed.clear()
+
+    def _start_thread(self) -> None:
+        with self._start_lock:
+            if self._thread is None:
+                try:
+                    _close_with_worker_process(self)
+                    thread = threading.Thread(target=self._run, name="infraprism", daemon=True)
+                    thread.start()
+                    self._thread = thread
+                except RuntimeError as error:  # no more threads, or the interpreter is ending
+                    own_error("starting the upload thread", error)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                if not self._step():
+                    self._delivery.close()
+                    return
+            except Exception as error:  # noqa: BLE001 - the thread outlives its own errors
+                own_error("upload", error)
+                time.sleep(1.0)
+
+    def _step(self) -> bool:
+        """Wait for events, gather a batch, send it until the server has it. False: at the end."""
+        self.queue.arrived.wait(_IDLE_SECONDS)
+        if not self._closed.is_set() and len(self.queue) < BATCH_EVENTS:
+            self._hurry.wait(self._gather_seconds)
+        with self._idle:
+            batch = self.queue.take(BATCH_EVENTS)
+            self._in_flight = len(batch)
+        if not batch:
+            self._settled(0)
+            self._hurry.clear()
+            self._report()
+            return not self._closed.is_set()
+        return self._deliver(batch)
+
+    def _deliver(self, batch: list[Event]) -> bool:
+        """Until the server has it; at exit one attempt more. What waits behind is bounded."""
+        while batch:
+            was_closing = self._closed.is_set()
+            outcome = self._delivery.send(batch)
+            batch = outcome.retry
+            self._settled(len(batch))
+            if not batch:
+                if self._attempt:
+                    log.warning("infraprism: uploads work again")
+                self._attempt = 0
+                self._report()
+                return True
+            if not self._attempt:
+                log.warning(
+                    "infraprism: uploads fail (%s); events are kept and sent later", outcome.problem
+                )
+            if was_closing:
+                self.counters.dropped("at_exit", len(batch) + len(self.queue))
+                self._settled(0)
+                return False
+            wait = outcome.wait_seconds
+            self._closed.wait(full_jitter(self._attempt) if wait is None else wait)
+            self._attempt += 1
+        return True
+
+    def _settled(self, left: int) -> None:
+        with self._idle:
+            self._in_flight = left
+            self._idle.notify_all()
+
+    def _report(self) -> None:
+        """Tell the server of drops it does not know of; counts stay until it took them."""
+        now = self.counters.snapshot()
+        news = now.since(self._reported)
+        if not (news.dropped or news.fields_dropped) or time.monotonic() < self._report_after:
+            return
+        body = {
+            "version": __version__,
+            "runtime": f"python {platform.python_version()}",
+            "queued": news.queued,
+            "sent": news.sent,
+            "dropped": news.dropped,
+            "fields_dropped": news.fields_dropped,
+        }
+        if self._delivery.report(body):
+            self._reported = now
+        else:
+            self._report_after = time.monotonic() + REPORT_RETRY_SECONDS
+
+
+_uploaders: weakref.WeakSet[Uploader] = weakref.WeakSet()
+
+
+def close_all(budget_seconds: float = EXIT_BUDGET_SECONDS - _EXIT_MARGIN_SECONDS) -> None:
+    """At exit: every uploader of this process, within one budget for all of them."""
+    deadline = time.monotonic() + budget_seconds
+    for uploader in list(_uploaders):
+        uploader.close(max(0.0, deadline - time.monotonic()))
+
+
+def _after_fork() -> None:
+    for uploader in list(_uploaders):
+        uploader._start_anew()
+
+
+def _close_with_worker_process(uploader: Uploader) -> None:
+    """multiprocessing ends its children without atexit: it has finalizers of its own."""
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        from multiprocessing import util  # noqa: PLC0415 - loaded already wherever it matters
+
+        util.Finalize(uploader, uploader.close, exitpriority=10)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

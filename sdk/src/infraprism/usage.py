@@ -1,0 +1,139 @@
+"""Token usage as one shape, from every shape that providers answer with. Pure.
+
+Totals are inclusive, details are subsets of them: as the server counts. Which shape an answer has
+is told by its keys, never by the provider's name, because compatible servers mix them.
+Sources: the providers' API references; vectors of each in sdk/usage_vectors.json.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+MAX_TOKENS: Final = 1_000_000_000
+MAX_COST_USD: Final = Decimal(1_000_000)
+
+TOKEN_FIELDS: Final = (
+    "input_tokens",
+    "output_tokens",
+    "cache_read_input_tokens",
+    "cache_write_input_tokens",
+    "cache_write_1h_input_tokens",
+    "reasoning_output_tokens",
+    "input_audio_tokens",
+    "output_audio_tokens",
+    "web_search_requests",
+)
+
+_TIERS: Final = {
+    "standard": "standard",
+    "default": "standard",
+    "flex": "flex",
+    "batch": "batch",
+    "priority": "priority",
+}
+
+Usage = dict[str, Any]
+"""Fields of an event, those that are not zero; `cost_usd` is a Decimal where it was reported."""
+
+
+def normalise(raw: Mapping[str, Any], service_tier: object = None) -> Usage:
+    """Event fields of a provider's `usage` object; {} when nothing in it is usable."""
+    usage = _anthropic(raw) if _is_anthropic(raw) else _inclusive(raw)
+    result: Usage = {name: usage[name] for name in TOKEN_FIELDS if usage.get(name)}
+    cost = _reported_cost(raw)
+    if cost is not None:
+        result["cost_usd"] = cost
+    tier = _TIERS.get(str(service_tier or raw.get("service_tier") or ""))
+    if tier is not None and tier != "standard":
+        result["service_tier"] = tier
+    return result
+
+
+def _is_anthropic(raw: Mapping[str, Any]) -> bool:
+    """Anthropic's input excludes what its cache served: these keys exist nowhere else."""
+    return "cache_read_input_tokens" in raw or "cache_creation_input_tokens" in raw
+
+
+def _anthropic(raw: Mapping[str, Any]) -> dict[str, int]:
+    read = _count(raw.get("cache_read_input_tokens"))
+    written = _count(raw.get("cache_creation_input_tokens"))
+    hour = _count(_part(raw, "cache_creation").get("ephemeral_1h_input_tokens"))
+    hour = min(hour, written)
+    return {
+        "input_tokens": _count(raw.get("input_tokens")) + read + written,
+        "output_tokens": _count(raw.get("output_tokens")),
+        "cache_read_input_tokens": read,
+        "cache_write_input_tokens": written - hour,
+        "cache_write_1h_input_tokens": hour,
+        "web_search_requests": _count(_part(raw, "server_tool_use").get("web_search_requests")),
+    }
+
+
+def _inclusive(raw: Mapping[str, Any]) -> dict[str, int]:
+    """OpenAI's two shapes and everything made after them: details are inside the totals."""
+    details_in = (
+        _part(raw, "prompt_tokens_details")
+        or _part(raw, "input_tokens_details")
+        or _part(raw, "input_token_details")
+    )
+    details_out = (
+        _part(raw, "completion_tokens_details")
+        or _part(raw, "output_tokens_details")
+        or _part(raw, "output_token_details")
+    )
+    total_in = _first(raw, "prompt_tokens", "input_tokens")
+    total_out = _first(raw, "completion_tokens", "output_tokens")
+    reasoning = _first(details_out, "reasoning_tokens") or _first(raw, "reasoning_tokens")
+    total = _count(raw.get("total_tokens"))
+    if reasoning and total == total_in + total_out + reasoning:
+        total_out += reasoning  # xAI: reasoning stands beside the completion, the total says so
+    cached = _first(details_in, "cached_tokens") or _first(
+        raw, "prompt_cache_hit_tokens", "cached_tokens"
+    )
+    written = _first(details_in, "cache_write_tokens", "cache_creation_tokens")
+    cached = min(cached, total_in)
+    return {
+        "input_tokens": total_in,
+        "output_tokens": total_out,
+        "cache_read_input_tokens": cached,
+        "cache_write_input_tokens": min(written, total_in - cached),
+        "reasoning_output_tokens": min(reasoning, total_out),
+        "input_audio_tokens": min(_first(details_in, "audio_tokens"), total_in),
+        "output_audio_tokens": min(_first(details_out, "audio_tokens"), total_out),
+        "web_search_requests": _count(_part(raw, "server_tool_use").get("web_search_requests"))
+        or _first(raw, "num_search_queries"),
+    }
+
+
+def _reported_cost(raw: Mapping[str, Any]) -> Decimal | None:
+    """OpenRouter's `cost`, whose credits are dollars. An object of that name is not one."""
+    value: object = raw.get("cost")
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    try:
+        cost = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return cost if cost.is_finite() and 0 <= cost <= MAX_COST_USD else None
+
+
+def _part(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = raw.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _first(raw: Mapping[str, Any], *names: str) -> int:
+    for name in names:
+        if raw.get(name) is not None:
+            return _count(raw[name])
+    return 0
+
+
+def _count(value: object) -> int:
+    """A count of tokens the server takes; anything else is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        return 0
+    return int(min(max(value, 0), MAX_TOKENS))
