@@ -24,6 +24,7 @@ import infraprism_server.accounts.routes
 import infraprism_server.api_keys.routes
 import infraprism_server.entities.routes
 import infraprism_server.events.routes
+import infraprism_server.exports.routes
 import infraprism_server.pricing.routes
 import infraprism_server.usage.routes
 import infraprism_server.webhooks.routes
@@ -38,6 +39,9 @@ from infraprism_server.entities.service import EntityService
 from infraprism_server.entities.store import EntityRecords
 from infraprism_server.event_store.contract import EventStore
 from infraprism_server.events.service import EventService
+from infraprism_server.exports.files import ExportFolder
+from infraprism_server.exports.service import ExportService
+from infraprism_server.exports.tasks import export_tasks
 from infraprism_server.http.addresses import HostPolicy, TrustedProxies
 from infraprism_server.http.error_body import error_answer, error_from, error_headers
 from infraprism_server.http.gateway import AsgiApp, Gateway
@@ -68,6 +72,7 @@ FEATURE_ROUTES: list[HTTPRouteHandler] = [
     *infraprism_server.usage.routes.ROUTES,
     *infraprism_server.pricing.routes.ROUTES,
     *infraprism_server.api_keys.routes.ROUTES,
+    *infraprism_server.exports.routes.ROUTES,
     *infraprism_server.webhooks.routes.ROUTES,
 ]
 OPERATIONS: list[Operation] = [handler.opt["operation"] for handler in FEATURE_ROUTES]
@@ -87,6 +92,7 @@ class Application:
         store: EventStore,
         schedule: Schedule,
         worker: Worker,
+        export_worker: Worker,
         deliveries: DeliveryWorker,
         clock: Clock,
     ) -> None:
@@ -99,18 +105,21 @@ class Application:
         self._store = store
         self._schedule = schedule
         self._worker = worker
+        self._export_worker = export_worker
         self._deliveries = deliveries
 
     def start(self) -> None:
         """Begin the background work."""
         self._schedule.start()
         self._worker.start()
+        self._export_worker.start()
         self._deliveries.start()
 
     def close(self, timeout_seconds: float) -> None:
         """Finish what was accepted and let go of the stores."""
         self._schedule.stop(timeout_seconds / 4)
         self._worker.stop(timeout_seconds / 4)
+        self._export_worker.stop(timeout_seconds / 4)
         self._deliveries.stop(timeout_seconds / 4)
         self.api_keys.flush_last_used()
         self._store.close(timeout_seconds)
@@ -138,6 +147,16 @@ def compose(
     registry.register(_StoreCollector(store))
     key = settings.secret_key
     box = open_secret_box(settings.data_dir, key.get_secret_value() if key else None)
+    exports = ExportService(
+        engine,
+        clock=clock,
+        events=events,
+        event_store=store,
+        jobs=jobs,
+        box=box,
+        folder=ExportFolder(settings.data_dir),
+        public_url=settings.public_url,
+    )
     webhooks, deliveries = _webhooks(settings, engine, clock, box, registry)
     document = build_openapi(
         OPERATIONS, __version__, contract_examples(), settings.public_url or address
@@ -145,6 +164,7 @@ def compose(
     token = settings.metrics_token
     routes = [
         *FEATURE_ROUTES,
+        *infraprism_server.exports.routes.OPEN_ROUTES,
         *system_routes(
             version=__version__,
             document=document,
@@ -161,6 +181,7 @@ def compose(
         "usage": usage,
         "pricing": pricing,
         "worker": worker,
+        "exports": exports,
         "webhooks": webhooks,
     }
     gateway = Gateway(
@@ -175,6 +196,7 @@ def compose(
         [
             Recurring("api key use", FLUSH_INTERVAL_SECONDS, api_keys.flush_last_used),
             Recurring("idempotency keys", PURGE_SECONDS, lambda: _purge(engine, clock)),
+            Recurring("expired exports", PURGE_SECONDS, exports.purge),
             Recurring("old deliveries", PURGE_SECONDS, webhooks.purge),
         ]
     )
@@ -187,6 +209,7 @@ def compose(
         store=store,
         schedule=schedule,
         worker=worker,
+        export_worker=Worker(jobs, export_tasks(exports)),
         deliveries=deliveries,
         clock=clock,
     )

@@ -41,7 +41,12 @@ class SecretBox:
             raise ValueError(f"a secret key has at least {MIN_SECRET_CHARS} characters")
         derived = [(_derive(text, "key id", _KEY_ID_BYTES), text) for text in passphrases]
         self._newest = derived[0][0]
+        self._passphrases = tuple(passphrases)
         self._ciphers = {key_id: AESGCM(_derive(text, "seal", 32)) for key_id, text in derived}
+
+    def signing_keys(self, purpose: str) -> list[bytes]:
+        """Keys of 32 bytes for signatures of our own: the first signs, each of them verifies."""
+        return [_derive(text, f"sign/{purpose}", 32) for text in self._passphrases]
 
     def seal(self, plain: str, context: str) -> bytes:
         """Sealed bytes. `context` says whose secret it is (`webhook/wh_…`): only it opens them."""

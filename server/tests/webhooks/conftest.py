@@ -61,8 +61,6 @@ def handler_for(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(receiver.body)
 
-        do_GET = do_POST
-
         def log_message(self, *_: object) -> None:
             pass
 

@@ -13,9 +13,10 @@ hand over and return a future. A read that starts after a write's future is done
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from enum import IntEnum
+from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 import msgspec
@@ -24,6 +25,8 @@ CostSource: TypeAlias = Literal["computed", "reported", "unpriced"]
 EntitySort: TypeAlias = Literal[
     "total_cost", "total_events", "first_seen", "last_seen", "entity_id"
 ]
+ExportFormat: TypeAlias = Literal["csv", "json", "parquet"]
+"""json is one object a line."""
 GroupField: TypeAlias = Literal[
     "model",
     "provider",
@@ -339,6 +342,23 @@ class EventStore(Protocol):
 
     def list_unpriced(self, account: int) -> list[UnpricedModel]:
         """Models with unpriced events, most events first."""
+        ...
+
+    def export(
+        self,
+        where: EventFilter,
+        file_format: ExportFormat,
+        path: Path,
+        progress: Callable[[float], None],
+    ) -> int:
+        """Write every matching event, of one consistent snapshot, to a new file; how many.
+
+        One row an event, with the columns of export_columns.py; in csv, text that a spreadsheet would
+        run as a formula is put behind an apostrophe. Memory does not grow with the rows, and the
+        order of rows is not promised. `progress` is called now and then, from another thread, with
+        the part that is done (0 to 1); what it raises ends the export and is raised from here.
+        The file may be there, unfinished, when this raises: the caller removes it.
+        """
         ...
 
     def status(self) -> StoreStatus:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from infraprism_server.event_store.contract import (
     Event,
     EventFilter,
     EventPage,
+    ExportFormat,
     Outcome,
     Position,
     StoreStatus,
@@ -26,7 +27,7 @@ from infraprism_server.event_store.contract import (
     UsagePage,
     UsageQuery,
 )
-from infraprism_server.event_store.duckdb import entities, events, usage
+from infraprism_server.event_store.duckdb import entities, events, export, usage
 from infraprism_server.event_store.duckdb.appending import Appender
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
@@ -129,6 +130,16 @@ class DuckDBEventStore:
     def list_unpriced(self, account: int) -> list[UnpricedModel]:
         """Models with unpriced events, most events first."""
         return usage.list_unpriced(self._database, account)
+
+    def export(
+        self,
+        where: EventFilter,
+        file_format: ExportFormat,
+        path: Path,
+        progress: Callable[[float], None],
+    ) -> int:
+        """Write every matching event to a new file, by DuckDB's own COPY."""
+        return export.export(self._database, where, file_format, path, progress)
 
     def status(self) -> StoreStatus:
         """From memory, and the sizes of two files: cheap."""

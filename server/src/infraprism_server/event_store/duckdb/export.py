@@ -1,0 +1,140 @@
+"""Export: DuckDB writes the file itself, from one snapshot, so that memory stays flat."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from infraprism_server.errors import Unavailable
+from infraprism_server.event_store.contract import EventFilter, ExportFormat
+from infraprism_server.event_store.duckdb.database import Database
+from infraprism_server.event_store.duckdb.filters import select
+
+_PROGRESS_SECONDS: Final = 0.25
+_OPTIONS: Final[dict[ExportFormat, str]] = {
+    "csv": "FORMAT csv, HEADER true",
+    "json": "FORMAT json",
+    "parquet": "FORMAT parquet, COMPRESSION zstd",
+}
+
+_MOMENT: Final = (
+    "CASE WHEN e.ts % 1000000 = 0 THEN strftime(make_timestamp(e.ts), '%Y-%m-%dT%H:%M:%SZ')"
+    " ELSE strftime(make_timestamp(e.ts), '%Y-%m-%dT%H:%M:%S.%fZ') END"
+)
+# Multiplied, not divided: the quotient of two decimals would pass through a double.
+_DOLLARS: Final = "{}::DECIMAL(19, 0) * 0.000000000001::DECIMAL(12, 12)"
+
+
+def export(
+    database: Database,
+    where: EventFilter,
+    file_format: ExportFormat,
+    path: Path,
+    progress: Callable[[float], None],
+) -> int:
+    """Write every matching event to `path`; how many there were."""
+    with database.snapshot() as cursor:
+        selection = select(cursor, where)
+        condition = selection.events(selection.start_us, selection.end_us)
+        text = f"false AND {condition.text}" if selection.nothing else condition.text
+        target = str(path).replace("'", "''")
+        cursor.execute("SET enable_progress_bar = true")
+        cursor.execute("SET enable_progress_bar_print = false")
+        statement = f"""COPY (SELECT {_columns(file_format)}
+            FROM (SELECT * FROM events WHERE {text}) e
+            JOIN models m ON m.code = e.model_code
+            LEFT JOIN entities n ON n.code = e.entity_code AND n.account = ?
+            LEFT JOIN tag_sets t ON t.code = e.tag_code AND t.account = ?
+            ) TO '{target}' ({_OPTIONS[file_format]})"""  # noqa: S608
+        values = [*condition.values, where.account, where.account]
+        with _Watch(cursor, progress) as watch:
+            try:
+                ((rows,),) = cursor.execute(statement, values).fetchall()
+            except duckdb.InterruptException:
+                if watch.raised is not None:
+                    raise watch.raised from None
+                raise
+            except duckdb.IOException as error:
+                raise Unavailable("the export can not be written: is the disk full?") from error
+    return int(rows)
+
+
+class _Watch:
+    """Tells how far a statement is while it runs; what `progress` raises interrupts it."""
+
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, progress: Callable[[float], None]
+    ) -> None:
+        self.raised: Exception | None = None
+        self._cursor = cursor
+        self._progress = progress
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._tell, name="export-progress", daemon=True)
+
+    def __enter__(self) -> _Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _tell(self) -> None:
+        while not self._done.wait(_PROGRESS_SECONDS):
+            percent = self._cursor.query_progress()
+            try:
+                self._progress(min(max(percent / 100, 0.0), 1.0))
+            except Exception as error:  # noqa: BLE001 - the caller's, raised where it waits
+                self.raised = error
+                # Until it has ended: an interrupt between two statements is lost.
+                while not self._done.wait(0.01):
+                    self._cursor.interrupt()
+                return
+
+
+def _columns(file_format: ExportFormat) -> str:
+    """One expression for each of export_columns.EXPORT_COLUMNS, in their order."""
+
+    def text(expression: str) -> str:
+        if file_format != "csv":
+            return expression
+        # OWASP's list of what starts a formula: = + - @ TAB CR.
+        risky = f"regexp_matches({expression}, '^[=+@\\t\\r-]')"
+        return f"CASE WHEN {risky} THEN '''' || {expression} ELSE {expression} END"
+
+    tags = "coalesce(t.tags, '{}')"
+    expressions = {
+        "id": text("coalesce(e.id_text, 'evt_' || replace(e.id::VARCHAR, '-', ''))"),
+        "timestamp": "make_timestamptz(e.ts)" if file_format == "parquet" else _MOMENT,
+        "model": text("m.model"),
+        "provider": text("m.provider"),
+        "input_tokens": "e.input_tokens",
+        "output_tokens": "e.output_tokens",
+        "cost_usd": _DOLLARS.format("e.cost_pico"),
+        "latency_ms": "e.latency_ms",
+        "entity_type": text("n.entity_type"),
+        "entity_id": text("n.entity_id"),
+        "tags": f"{tags}::JSON" if file_format == "json" else tags,
+        "success": "e.success",
+        "total_tokens": "e.input_tokens::BIGINT + e.output_tokens",
+        "cache_read_input_tokens": "e.cache_read_input_tokens",
+        "cache_write_input_tokens": "e.cache_write_input_tokens",
+        "cache_write_1h_input_tokens": "e.cache_write_1h_input_tokens",
+        "reasoning_output_tokens": "e.reasoning_output_tokens",
+        "input_audio_tokens": "e.input_audio_tokens",
+        "output_audio_tokens": "e.output_audio_tokens",
+        "web_search_requests": "e.web_search_requests",
+        "service_tier": text("coalesce(e.service_tier, 'standard')"),
+        "session_id": text("e.session_id"),
+        "error_type": text("e.error_type"),
+        "error_code": text("e.error_code"),
+        "cost_source": "['computed', 'reported', 'unpriced'][e.cost_source + 1]",
+        "computed_cost_usd": _DOLLARS.format(
+            "CASE WHEN e.cost_source = 0 THEN e.cost_pico ELSE e.computed_cost_pico END"
+        ),
+    }
+    return ", ".join(f"{expression} AS {name}" for name, expression in expressions.items())
