@@ -354,8 +354,8 @@ class EventStore(Protocol):
         """Write every matching event, of one consistent snapshot, to a new file; how many.
 
         One row an event, with the columns of export_columns.py; in csv, text that a spreadsheet
-        would run as a formula is put behind an apostrophe. Memory does not grow with the rows, and
-        the order of rows is not promised. `progress` is called now and then, from another thread, with
+        would run as a formula is put behind an apostrophe. Memory does not grow with the rows,
+        whose order is not promised. `progress` is called now and then, from another thread, with
         the part that is done (0 to 1); what it raises ends the export and is raised from here.
         The file may be there, unfinished, when this raises: the caller removes it.
         """

@@ -216,7 +216,8 @@ class WebhookService:
     def redeliver(self, account: int, webhook_id: str, delivery_id: str) -> DeliveryOut:
         """Send a delivery again, at once, with the same message id and ten attempts before it.
 
-        Conflict while an attempt at it is under way, and when the endpoint is disabled.
+        One that is being sent right now is answered as it is. Conflict when the endpoint is
+        disabled.
         """
         now_us = self._clock.now_us()
         with self._engine.begin() as connection:
@@ -224,9 +225,8 @@ class WebhookService:
             row = deliveries.find_delivery(connection, account, webhook_id, delivery_id)
             if row is None:
                 raise NotFound("There is no delivery with this id", "delivery_id")
-            if row.leased_until_us is not None and row.leased_until_us > now_us:
-                raise Conflict("This delivery is being sent right now")
-            deliveries.start_again(connection, row, now_us)
+            if row.leased_until_us is None or row.leased_until_us <= now_us:
+                deliveries.start_again(connection, row, now_us)
             again = deliveries.find_delivery(connection, account, webhook_id, delivery_id)
             attempts = deliveries.select_attempts(connection, [delivery_id])[delivery_id]
         assert again is not None
