@@ -58,6 +58,12 @@ BODIES: dict[str, Callable[[str], Any]] = {
         "url": f"{NOWHERE}/{mark}",
         "events": ["limit.reached"],
     },
+    "POST /v1/exports": lambda mark: {
+        "start_date": "2025-01-01",
+        "end_date": "2025-01-31",
+        "format": "csv",
+        "model": f"{mark}-model",
+    },
     "PATCH /v1/webhooks/{webhook_id}": lambda mark: {"url": f"{NOWHERE}/{mark}/changed"},
 }
 
@@ -90,6 +96,7 @@ MAKERS: dict[str, Callable[[Client, str], str]] = {
     "price_id": lambda client, mark: _made(client, "/v1/prices", mark),
     "repricing_id": lambda client, mark: _made(client, "/v1/prices/repricings", mark),
     "key_id": lambda client, mark: _made(client, "/v1/api-keys", mark),
+    "export_id": lambda client, mark: _made(client, "/v1/exports", mark),
     "webhook_id": lambda client, mark: _made(client, "/v1/webhooks", mark),
 }
 

@@ -19,6 +19,8 @@ UNSTABLE = frozenset(
         *("last_used_at", "start", "end", "revenue_usd", "margin_usd", "failing_since"),
         *("status", "attempts", "attempt_count", "next_attempt_at", "last_attempt_at"),
         *("delivered_at", "finished_at", "last_status", "last_error", "response_status"),
+        *("download_url", "expires_at", "completed_at", "rows_written", "rows_total"),
+        *("size_bytes", "events_done", "events_total", "result"),
     }
 )
 """Fields that change by use, by the time of asking, or by work in the background."""

@@ -1,0 +1,1 @@
+"""The contract text against the server, and the OpenAPI document against its snapshot."""
