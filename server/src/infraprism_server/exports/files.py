@@ -7,6 +7,8 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from infraprism_server.errors import NotFound
+
 FOLDER_NAME: Final = "exports"
 _PARTIAL: Final = ".partial"
 
@@ -25,8 +27,11 @@ class ExportFolder:
         return self._folder / f"{export_id}.{secrets.token_hex(4)}{_PARTIAL}"
 
     def keep(self, partial: Path, export_id: str, file_format: str) -> int:
-        """Give a written file its name, durably; its size in bytes."""
-        descriptor = os.open(partial, os.O_RDONLY)
+        """Give a written file its name, durably; its size in bytes. NotFound if it was removed."""
+        try:
+            descriptor = os.open(partial, os.O_RDONLY)
+        except FileNotFoundError:
+            raise NotFound("This export was removed") from None
         try:
             os.fsync(descriptor)
             size = os.fstat(descriptor).st_size

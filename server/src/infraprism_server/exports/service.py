@@ -70,6 +70,7 @@ class ExportService:
         box: SecretBox,
         folder: ExportFolder,
         public_url: str | None,
+        max_workbook_rows: int = MAX_ROWS,
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -79,6 +80,7 @@ class ExportService:
         self._keys = box.signing_keys(PURPOSE)
         self._folder = folder
         self._public_url = public_url
+        self._max_workbook_rows = max_workbook_rows
 
     def create(
         self, account: int, new: CreateExport, address: str, idempotent: IdempotentRequest | None
@@ -89,12 +91,8 @@ class ExportService:
         """
         where = self._events.where(account, new)
         rows = self._events.page(where, 1, 0, None).total
-        if new.format == "xlsx" and rows > MAX_ROWS:
-            raise InvalidRequest(
-                f"A workbook holds {MAX_ROWS:,} events and these are {rows:,}; take another "
-                "format or a shorter range",
-                "format",
-            )
+        if new.format == "xlsx":
+            self._check_workbook(rows)
         now_us = self._clock.now_us()
 
         def make(connection: Connection) -> tuple[str, bytes]:
@@ -216,14 +214,21 @@ class ExportService:
             rows = self._event_store.export(
                 job.where, "csv", source, lambda part: progress(int(total * part * _CSV_SHARE))
             )
-            if rows > MAX_ROWS:
-                raise InvalidRequest(f"A workbook holds {MAX_ROWS:,} events and these are {rows:,}")
+            self._check_workbook(rows)  # more may have arrived since it was asked for
             ahead = int(rows * _CSV_SHARE)
             return write_workbook(
                 source, target, lambda done: progress(ahead + int(done * (1 - _CSV_SHARE)))
             )
         finally:
             source.unlink(missing_ok=True)
+
+    def _check_workbook(self, rows: int) -> None:
+        if rows > self._max_workbook_rows:
+            raise InvalidRequest(
+                f"A workbook holds {self._max_workbook_rows:,} events and these are {rows:,}; "
+                "take another format or a shorter range",
+                "format",
+            )
 
     def _out(self, row: ExportRow) -> ExportOut:
         status: Status = "processing"

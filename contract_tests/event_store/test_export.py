@@ -1,0 +1,156 @@
+"""Exports: the file is the events, exactly, of one snapshot, and runs nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import threading
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from contract_tests.event_store.samples import NOON, event, tags_text
+from infraprism_server.event_store.contract import EventFilter, EventStore, UsageQuery
+from infraprism_server.event_store.export_columns import EXPORT_COLUMNS
+
+FORMATS = ("csv", "json", "parquet")
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "=cmd|' /C calc'!A0"]
+
+
+def nothing(_: float) -> None:
+    """Progress that nobody watches."""
+
+
+def read(path: Path, file_format: str) -> list[dict[str, Any]]:
+    if file_format == "csv":
+        with path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    if file_format == "json":
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line, parse_float=Decimal) for line in lines]
+    return pq.read_table(path).to_pylist()
+
+
+def some_events() -> list[Any]:
+    return [
+        event(0, tags=tags_text({"env": "prod", 'a"b': "é,;"}), latency_ms=12, session_id="s 1"),
+        event(1, cost_pico=1, entity_type=None, entity_id=None, success=False, error_type="x"),
+        event(2, id='mine,"2"', timestamp_us=NOON + 123_456, service_tier="batch"),
+        event(3, cost_source="reported", cost_pico=5, computed_cost_pico=7, rate_id=None),
+        event(4, cost_source="unpriced", cost_pico=0, rate_id=None, model="new"),
+        event(5, cost_pico=999_999_999_999_999_999),
+    ]
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_every_event_is_there_with_every_column(
+    store: EventStore, account: int, next_account, tmp_path: Path, file_format: str
+) -> None:
+    store.append(account, some_events()).result()
+    store.append(next(next_account), [event(0, model="secret")]).result()
+    path = tmp_path / "out"
+    assert store.export(EventFilter(account=account), file_format, path, nothing) == 6
+    rows = {row["id"]: row for row in read(path, file_format)}
+    assert len(rows) == 6
+    for stored in some_events():
+        row = rows[stored.id]
+        assert tuple(row) == EXPORT_COLUMNS
+        assert Decimal(str(row["cost_usd"])) == Decimal(stored.cost_pico).scaleb(-12)
+        assert int(row["total_tokens"]) == stored.input_tokens + stored.output_tokens
+        assert row["model"] == stored.model
+        assert (row["entity_id"] or None) == stored.entity_id
+        assert row["cost_source"] == stored.cost_source
+        assert row["service_tier"] == stored.service_tier
+        assert str(row["success"]).lower() == str(stored.success).lower()
+        tags = row["tags"] if isinstance(row["tags"], dict) else json.loads(row["tags"])
+        assert tags == json.loads(stored.tags or "{}")
+    assert Decimal(str(rows[some_events()[3].id]["computed_cost_usd"])) == Decimal("7e-12")
+    if file_format != "parquet":
+        assert rows['mine,"2"']["timestamp"] == "2026-03-01T12:00:00.123456Z"
+        assert rows[some_events()[1].id]["timestamp"] == "2026-03-01T12:00:01Z"
+    else:
+        assert rows['mine,"2"']["timestamp"].isoformat() == "2026-03-01T12:00:00.123456+00:00"
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"model": "new"}, 1),
+        ({"model": "unknown"}, 0),
+        ({"success": False}, 1),
+        ({"tags": (("env", "prod"),)}, 1),
+        ({"start_us": NOON + 1_000_000, "end_us": NOON + 3_000_000}, 1),
+        ({"entity_type": "customer", "entity_id": "acme"}, 5),
+        ({"entity_type": "team"}, 0),
+    ],
+)
+def test_the_filters_are_those_of_lists(
+    store: EventStore, account: int, *, tmp_path: Path, file_format, fields, expected: int
+) -> None:
+    store.append(account, some_events()).result()
+    where = EventFilter(account=account, **fields)
+    path = tmp_path / "out"
+    assert store.export(where, file_format, path, nothing) == expected
+    assert len(read(path, file_format)) == expected == store.list_events(where, limit=1).total
+
+
+def test_no_text_in_a_csv_is_run_by_a_spreadsheet(
+    store: EventStore, account: int, tmp_path: Path
+) -> None:
+    texts = ("id", "model", "provider", "entity_id", "session_id", "error_type", "error_code")
+    made = [
+        event(place * 100 + number, **{name: formula})
+        for place, name in enumerate(texts)
+        for number, formula in enumerate(FORMULAS)
+        if name != "id"
+    ]
+    made += [event(9_000 + number, id=formula) for number, formula in enumerate(FORMULAS)]
+    store.append(account, made).result()
+    path = tmp_path / "out.csv"
+    store.export(EventFilter(account=account), "csv", path, nothing)
+    rows = read(path, "csv")
+    assert len(rows) == len(made)
+    cells = [row[name] for row in rows for name in texts]
+    assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "\t", "\r")]
+    assert {cell[1:] for cell in cells if cell.startswith("'")} == set(FORMULAS)
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_sums_are_those_of_usage_while_events_arrive(
+    store: EventStore, account: int, tmp_path: Path, file_format: str
+) -> None:
+    store.append(account, [event(number, cost_pico=number) for number in range(2_000)]).result()
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(2_000, 4_000, 50):
+            store.append(
+                account, [event(n, cost_pico=n) for n in range(number, number + 50)]
+            ).result()
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    path = tmp_path / "out"
+    rows = store.export(EventFilter(account=account), file_format, path, nothing)
+    writer.join()
+    assert done.is_set()
+    ids = {row["id"] for row in read(path, file_format)}
+    assert 2_000 <= rows == len(ids) <= 4_000
+    assert rows % 50 == 0, "a batch is there whole or not at all"
+    final = tmp_path / "final"
+    store.export(EventFilter(account=account), file_format, final, nothing)
+    total = sum(Decimal(str(row["cost_usd"])) for row in read(final, file_format))
+    usage = store.usage(UsageQuery(filter=EventFilter(account=account), bounds_us=(0, NOON * 2)))
+    assert total == Decimal(usage.totals.cost_pico).scaleb(-12)
+
+
+def test_a_path_with_a_quote_is_a_path(store: EventStore, account: int, tmp_path: Path) -> None:
+    store.append(account, [event(1)]).result()
+    path = tmp_path / "it's"
+    assert store.export(EventFilter(account=account), "csv", path, nothing) == 1
+    assert path.exists()
