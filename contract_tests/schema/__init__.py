@@ -1,0 +1,1 @@
+"""schemathesis against the OpenAPI document of the real server."""
