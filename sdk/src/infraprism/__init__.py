@@ -1,7 +1,7 @@
 """InfraPrism: what each customer, team and project costs in LLM spend. Metadata only.
 
-Provider clients are imported at first use, so that `import infraprism` is light and needs neither
-openai nor anthropic.
+Clients are imported at first use, so that `import infraprism` is light and needs neither openai
+nor anthropic.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from infraprism.recorder import counts, flush, track
 
 if TYPE_CHECKING:
     from infraprism.anthropic_clients import AsyncInfraPrismAnthropic, InfraPrismAnthropic
+    from infraprism.api.async_client import AsyncClient
+    from infraprism.api.client import Client
     from infraprism.openai_clients import (
         AsyncInfraPrismAzureOpenAI,
         AsyncInfraPrismOpenAI,
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
+    "Client": "api.client",
+    "AsyncClient": "api.async_client",
     "InfraPrismOpenAI": "openai_clients",
     "AsyncInfraPrismOpenAI": "openai_clients",
     "InfraPrismAzureOpenAI": "openai_clients",
@@ -33,9 +37,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "AsyncClient",
     "AsyncInfraPrismAnthropic",
     "AsyncInfraPrismAzureOpenAI",
     "AsyncInfraPrismOpenAI",
+    "Client",
     "InfraPrismAnthropic",
     "InfraPrismAzureOpenAI",
     "InfraPrismOpenAI",

@@ -44,6 +44,7 @@ class StreamWatch:
             return True
         if name == "error" or text.startswith(('{"error"', '{"type":"error"')):
             self._failed(text)
+            call.finish()  # now: older clients leave the stream open, and nothing more will come
             return True
         shown = True
         if '"usage"' in text and '"usage":null' not in text and '"usage": null' not in text:

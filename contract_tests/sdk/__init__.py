@@ -1,0 +1,1 @@
+"""The SDK against a real server process: what was called is what is stored."""
