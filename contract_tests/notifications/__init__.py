@@ -1,0 +1,1 @@
+"""Webhooks and exports as a user meets them: a real server, real HTTP, kills."""
