@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import threading
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from contract_tests.event_store.engines import open_duckdb
 from contract_tests.event_store.samples import NOON, event, tags_text
 from infraprism_server.event_store.contract import EventFilter, EventStore, UsageQuery
 from infraprism_server.event_store.export_columns import EXPORT_COLUMNS
@@ -154,3 +156,27 @@ def test_a_path_with_a_quote_is_a_path(store: EventStore, account: int, tmp_path
     path = tmp_path / "it's"
     assert store.export(EventFilter(account=account), "csv", path, nothing) == 1
     assert path.exists()
+
+
+def test_what_progress_raises_ends_the_export_and_the_store_goes_on(tmp_path: Path) -> None:
+    class Cancelled(Exception):
+        """The caller's own."""
+
+    def cancel(part: float) -> None:
+        assert 0 <= part <= 1
+        raise Cancelled
+
+    folder = tmp_path / "store"
+    folder.mkdir()
+    store = open_duckdb(folder)
+    try:
+        for start in range(0, 300_000, 50_000):
+            tags = tags_text({"start": str(start)})
+            store.append(1, [event(start + n, tags=tags) for n in range(50_000)]).result()
+        began = time.monotonic()
+        with pytest.raises(Cancelled):
+            store.export(EventFilter(account=1), "json", tmp_path / "cut", cancel)
+        assert time.monotonic() - began < 5
+        assert store.export(EventFilter(account=1), "csv", tmp_path / "whole", nothing) == 300_000
+    finally:
+        store.close(10)
