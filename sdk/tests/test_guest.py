@@ -69,6 +69,12 @@ def test_track_never_raises(a: Any, b: Any, c: Any, d: Any) -> None:
     infraprism.track(provider=a, model=b, usage=c, latency_ms=d, tags=a, input_tokens=b)
 
 
+def test_names_that_no_server_takes_are_made_readable(recorded: Recorded) -> None:
+    infraprism.track(provider="a\nb", model="m\ud800\x00x", usage={"cost": 10**5000})
+    [event] = recorded()
+    assert (event["provider"], event["model"], "cost_usd" in event) == ("ab", "mx", False)
+
+
 @pytest.mark.parametrize("mode", ["hang", "status:429", "status:500", "reset"])
 def test_calls_do_not_wait_for_the_server(mock: MockProvider, fake: FakeServer, mode: str) -> None:
     fake.mode = mode

@@ -103,6 +103,16 @@ def test_one_event_too_large_is_dropped_and_counted(server: FakeServer, uploader
     assert uploader.counters.snapshot().dropped == {"too_large": 1}
 
 
+def test_a_batch_that_can_not_be_read_is_dropped_and_counted_not_sent_for_ever(
+    server: FakeServer, uploader: Uploader
+) -> None:
+    server.mode = "status:422"
+    for _ in range(3):
+        uploader.record(event())
+    assert uploader.flush(5)
+    assert uploader.counters.snapshot().dropped == {"refused": 3}
+
+
 def test_a_field_the_server_does_not_know_is_dropped_once_and_no_spend_is_lost(
     server: FakeServer, uploader: Uploader
 ) -> None:

@@ -49,10 +49,10 @@ def cleaned(
 ) -> Attribution:
     """An Attribution from whatever a host passes; never raises, leaves out what is not valid."""
     kind = entity_type if isinstance(entity_type, str) else None
-    who = _text(entity_id, MAX_TEXT_CHARS)
+    who = printable(entity_id, MAX_TEXT_CHARS)
     if kind is None or who in (None, "", ".", "..") or not _ENTITY_TYPE.fullmatch(kind):
         kind = who = None
-    session = _text(session_id, MAX_TEXT_CHARS) or None
+    session = printable(session_id, MAX_TEXT_CHARS) or None
     return Attribution(kind, who, session, _clean_tags(tags))
 
 
@@ -130,7 +130,7 @@ class attribute:  # noqa: N801 - reads as a verb: `with attribute(...)`, `@attri
         return cast("_Function", run)
 
 
-def _text(value: object, limit: int) -> str | None:
+def printable(value: object, limit: int) -> str | None:
     """One printable line of at most `limit` characters, or None for what is not a plain value."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -148,8 +148,8 @@ def _clean_tags(tags: object) -> Mapping[str, str] | None:
         return None
     kept: dict[str, str] = {}
     for key, value in tags.items():
-        name = _text(key, MAX_TAG_KEY_CHARS)
-        text = _text(value, MAX_TEXT_CHARS)
+        name = printable(key, MAX_TAG_KEY_CHARS)
+        text = printable(value, MAX_TEXT_CHARS)
         if name and text is not None:
             kept[name] = text
         if len(kept) == MAX_TAGS:

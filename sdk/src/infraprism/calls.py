@@ -7,10 +7,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from infraprism.attribution import Attribution
-from infraprism.event import Event, new_event_id, with_attribution
+from infraprism.attribution import Attribution, printable
+from infraprism.event import RAW_USAGE, Event, new_event_id, with_attribution
 from infraprism.quiet import own_error
-from infraprism.usage import normalise
 
 OPERATIONS: Final = frozenset(
     {
@@ -137,14 +136,14 @@ class Call:
             "id": new_event_id(self._started_at_ns),
             "timestamp": self._started_at_ns,
             "provider": self._provider,
-            "model": model[:256] if isinstance(model, str) and model else _UNKNOWN_MODEL,
+            "model": (printable(model, 256) if isinstance(model, str) else None) or _UNKNOWN_MODEL,
             "success": success,
             "latency_ms": (now - self._start_ns + 500_000) // 1_000_000,
         }
         if self._first_ns:
             event["time_to_first_token_ms"] = (self._first_ns - self._start_ns) // 1_000_000
         if self._usage is not None or self._tier is not None:
-            event.update(normalise(self._usage or {}, self._tier))
+            event[RAW_USAGE] = (self._usage or {}, self._tier)
         if error is not None:
             event["error_type"] = error[0][:128]
             if error[1] is not None:

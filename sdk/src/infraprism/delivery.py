@@ -69,15 +69,12 @@ class Delivery:
         return self._not_taken(events, response)
 
     def _not_taken(self, events: Sequence[Event], response: httpx2.Response) -> Outcome:
-        """Split what is too large or partly unreadable; keep the rest for a later attempt."""
+        """Split what is too large, drop what can not be read, keep the rest for a later attempt."""
         status = response.status_code
-        if status == 413 or (status == 400 and len(events) > 1):
-            if len(events) > 1:
-                return self._halves(events)
-            self._counters.dropped("too_large")
-            return Outcome()
-        if status in {400, 415, 422}:
-            self._counters.dropped("refused", len(events))
+        if status == 413 and len(events) > 1:
+            return self._halves(events)
+        if status in {400, 413, 415, 422}:
+            self._counters.dropped("too_large" if status == 413 else "refused", len(events))
             return Outcome()
         wait = retry_after(response.headers.get("Retry-After"))
         return Outcome(list(events), wait, f"HTTP {status}")

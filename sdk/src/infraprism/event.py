@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from infraprism.attribution import Attribution
-from infraprism.usage import TOKEN_FIELDS
+from infraprism.usage import TOKEN_FIELDS, normalise
 
 Event = dict[str, Any]
 
@@ -33,7 +33,10 @@ FIELDS: Final = (
 )
 """All that leaves the process about a call; docs/sdk.md lists the same, a test compares."""
 
-_FIXED_BYTES: Final = 320
+RAW_USAGE: Final = "_usage"
+"""Where a usage object and its service tier wait until the upload thread has time for them."""
+
+_FIXED_BYTES: Final = 800
 
 
 def new_event_id(now_ns: int | None = None) -> str:
@@ -42,6 +45,14 @@ def new_event_id(now_ns: int | None = None) -> str:
     random = int.from_bytes(os.urandom(10), "big")
     high, low = random >> 68, random & ((1 << 62) - 1)
     return f"evt_{(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low:032x}"
+
+
+def completed(event: Event) -> Event:
+    """With its usage as fields. Run by the upload thread: it takes longer than all the rest."""
+    raw = event.pop(RAW_USAGE, None)
+    if raw is not None:
+        event.update(normalise(*raw))
+    return event
 
 
 def with_attribution(event: Event, who: Attribution) -> Event:

@@ -108,8 +108,8 @@ def track(
         event: Event = {
             "id": new_event_id(now),
             "timestamp": now,
-            "provider": str(provider)[:64],
-            "model": str(model)[:256],
+            "provider": attribution.printable(provider, 64) or "unknown",
+            "model": attribution.printable(model, 256) or "unknown",
             "success": bool(success),
         }
         if usage is not None:
@@ -128,9 +128,9 @@ def track(
         if latency_ms is not None:
             event["latency_ms"] = max(0, int(latency_ms))
         if error_type:
-            event["error_type"] = str(error_type)[:128]
+            event["error_type"] = attribution.printable(error_type, 128)
         if error_code:
-            event["error_code"] = str(error_code)[:128]
+            event["error_code"] = attribution.printable(error_code, 128)
         given = attribution.cleaned(entity_type, entity_id, session_id, tags)
         with_attribution(event, attribution.merged(attribution.current(), given))
         one.record(event)

@@ -135,9 +135,10 @@ class Seam:
 
     def _end(self, client: Any, call: Call, answer: Any, *, asked: bool) -> None:  # noqa: ANN401
         try:
-            if hasattr(answer, "_decoder") and hasattr(answer, "response"):
+            shape = _shape_of(type(answer))
+            if shape == "stream":
                 watch_stream(client, answer, call, hides_usage=asked)
-            elif hasattr(answer, "http_response") and hasattr(answer, "parse"):
+            elif shape == "raw":
                 _end_raw(client, call, answer, asked=asked)
             else:
                 learn_from_object(call, answer)
@@ -145,6 +146,24 @@ class Seam:
         except Exception as error:  # noqa: BLE001 - the answer is the host's, whatever we make of it
             own_error("looking at an answer", error)
             call.finish()
+
+
+_shapes: dict[type, str] = {}
+
+
+def _shape_of(kind: type) -> str:
+    """How an answer is read: looked up once per class, of which a client has a few dozen."""
+    shape = _shapes.get(kind)
+    if shape is None:
+        names = {base.__name__ for base in kind.__mro__}
+        if names & {"Stream", "AsyncStream"}:
+            shape = "stream"
+        elif names & {"LegacyAPIResponse", "BaseAPIResponse"}:
+            shape = "raw"
+        else:
+            shape = "object"
+        _shapes[kind] = shape
+    return shape
 
 
 def _end_raw(client: Any, call: Call, raw: Any, *, asked: bool) -> None:  # noqa: ANN401

@@ -12,7 +12,7 @@ import weakref
 from infraprism._version import __version__
 from infraprism.counters import Counters, Counts
 from infraprism.delivery import Delivery, full_jitter
-from infraprism.event import Event
+from infraprism.event import Event, completed
 from infraprism.queue import MAX_BYTES, MAX_EVENTS, EventQueue
 from infraprism.quiet import log, own_error
 
@@ -133,7 +133,7 @@ class Uploader:
         if not self._closed.is_set() and len(self.queue) < BATCH_EVENTS:
             self._hurry.wait(self._gather_seconds)
         with self._idle:
-            batch = self.queue.take(BATCH_EVENTS)
+            batch = [completed(event) for event in self.queue.take(BATCH_EVENTS)]
             self._in_flight = len(batch)
         if not batch:
             self._settled(0)

@@ -115,7 +115,7 @@ def _reported_cost(raw: Mapping[str, Any]) -> Decimal | None:
         return None
     try:
         cost = Decimal(str(value))
-    except InvalidOperation:
+    except (InvalidOperation, ValueError):  # not a number, or one of thousands of digits
         return None
     return cost if cost.is_finite() and 0 <= cost <= MAX_COST_USD else None
 
