@@ -15,7 +15,7 @@ JOB: Final = "job"
 PRICE: Final = "prc"
 REPRICING: Final = "rpr"
 
-_NATIVE_EVENT_ID = re.compile(r"evt_([0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15})")
+_NATIVE_EVENT_ID = re.compile(r"evt_[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}").fullmatch
 
 
 def new_id(prefix: str) -> str:
@@ -29,9 +29,8 @@ def event_key(event_id: str) -> tuple[bytes, str | None]:
     `evt_` with a UUIDv7 is stored as itself (text None). Any other id is 128 bits of its SHA-256,
     and its text is kept beside them, to be given back and to be compared when the bits are found.
     """
-    native = _NATIVE_EVENT_ID.fullmatch(event_id)
-    if native is not None:
-        return bytes.fromhex(native[1]), None
+    if _NATIVE_EVENT_ID(event_id) is not None:
+        return bytes.fromhex(event_id[4:]), None
     return hashlib.sha256(event_id.encode()).digest()[:16], event_id
 
 

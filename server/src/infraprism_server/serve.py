@@ -38,7 +38,7 @@ CLOSE_SECONDS = 3.0
 """How long the stores may take after that: together under the 10 s that are promised."""
 BACKLOG = 1_024
 GC_ALLOCATIONS = 200_000
-SWITCH_SECONDS = 0.001
+SWITCH_SECONDS = 0.00005
 
 log = structlog.get_logger(__name__)
 

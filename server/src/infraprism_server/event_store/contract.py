@@ -38,8 +38,12 @@ GroupField: TypeAlias = Literal[
 ]
 
 
-class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """One LLM call as it is stored. Token totals are inclusive; the details are subsets."""
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One LLM call as it is stored. Token totals are inclusive; the details are subsets.
+
+    Name the fields when you make one; only ingest gives them by position, which takes a fifth of
+    the time.
+    """
 
     id: str
     timestamp_us: int

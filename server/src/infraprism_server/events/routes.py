@@ -39,7 +39,7 @@ from infraprism_server.pricing.schemas import CostExplanationOut
 from infraprism_server.pricing.service import PricingService
 
 MAX_BATCH_BYTES = 5 * 1024 * 1024
-INTAKE_THREADS = 2
+INTAKE_THREADS = 1
 
 _EVENT_ID = {"event_id": Annotated[str, printable(128, "The event's id.")]}
 
@@ -89,7 +89,7 @@ GET_COST = Operation(
 
 @cache
 def _intake_threads() -> CapacityLimiter:
-    """Decoding and pricing hold the interpreter: more threads at it only take turns, and cost."""
+    """Decoding and pricing hold the interpreter: more threads would only take turns at it."""
     return CapacityLimiter(INTAKE_THREADS)
 
 

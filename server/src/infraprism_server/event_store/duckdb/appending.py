@@ -21,6 +21,7 @@ from infraprism_server.event_store.duckdb.duplicates import (
     find_stored,
     outcome_beside,
 )
+from infraprism_server.event_store.duckdb.recent_ids import RecentIds
 from infraprism_server.event_store.duckdb.repricing import apply_changes
 from infraprism_server.event_store.duckdb.rollup import Folding
 from infraprism_server.ids import event_key
@@ -39,10 +40,18 @@ class Batch:
 class Appender:
     """The state the writer keeps beside the file; `load` makes it anew from the file."""
 
-    def __init__(self, database: Database, dictionaries: Dictionaries, folding: Folding) -> None:
+    def __init__(
+        self,
+        database: Database,
+        dictionaries: Dictionaries,
+        folding: Folding,
+        recent: RecentIds | None = None,
+    ) -> None:
         self._database = database
         self._dictionaries = dictionaries
         self._folding = folding
+        self._recent = recent or RecentIds()
+        self._doubted = False
         self.commit_no = 0
         self.events = 0
 
@@ -56,6 +65,8 @@ class Appender:
         self.events = count
         self.commit_no = max(highest or 0, self._folding.watermark)
         self._dictionaries.load(connection)
+        self._recent.load(connection)
+        self._doubted = False
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -75,18 +86,26 @@ class Appender:
     def append(self, batches: Sequence[Batch]) -> list[list[Outcome]]:
         """Store what is new of the batches, durably, and say what became of each event."""
         incoming, first = _first_of_each(batches)
+        if self._doubted:
+            self._recent.load(self._database.connection)
+        # Until this commit has succeeded nobody knows whether its events are stored: a log that
+        # could not be synced may hold them all the same.
+        self._doubted = True
         with self._transaction() as connection:
-            stored = find_stored(connection, incoming)
+            unproved = self._recent.unproved(incoming.accounts, incoming.keys, incoming.texts)
+            stored = find_stored(connection, incoming.at(unproved)) if unproved else {}
             fresh = incoming.without(stored)
             count = len(fresh.events)
             if count:
                 columns = rows.build(connection, self._dictionaries, fresh, self.commit_no + 1)
                 connection.execute("INSERT INTO events BY NAME SELECT * FROM columns")
                 del columns
+        self._doubted = False
         if count:
             self.commit_no += 1
             self.events += count
             self._folding.appended(self.commit_no, count)
+            self._recent.stored(zip(fresh.accounts, fresh.keys, fresh.texts, strict=True))
         if count == sum(len(batch.events) for batch in batches):
             return [[Outcome.ACCEPTED] * len(batch.events) for batch in batches]
         return _outcomes(batches, first, stored)
@@ -119,6 +138,7 @@ class Appender:
                 self.commit_no, min(bulk.ROWS_PER_COMMIT_NO, table.num_rows - start)
             )
         self.events += table.num_rows
+        self._recent.load(self._database.connection)
         return int(table.num_rows)
 
     def tidy(self) -> bool:

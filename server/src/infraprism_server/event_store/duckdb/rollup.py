@@ -22,10 +22,11 @@ from infraprism_server.clock import MICROSECONDS_PER_DAY, MICROSECONDS_PER_MINUT
 from infraprism_server.event_store.duckdb.filters import Clause, Selection
 from infraprism_server.event_store.duckdb.sums import EVENT_SUMS, ROLLUP_SUMS, SUM_NAMES
 
-FOLD_AFTER_EVENTS: Final = 100_000
+FOLD_AFTER_EVENTS: Final = 200_000
 """How long the tail that readers sum from the table may become."""
-FOLD_CHUNK_EVENTS: Final = 50_000
-"""Events folded at once, about 30 ms: more only when a single commit holds more."""
+FOLD_CHUNK_EVENTS: Final = 100_000
+"""Events folded at once, about 50 ms: more only when a single commit holds more. The more at once,
+the fewer cells they make."""
 MERGE_EVERY_FOLDS: Final = 8
 LOOSE_ROWS: Final = 20_000
 """Unmerged rows of one account and day, beyond as many as it has merged, that start a merge."""

@@ -57,6 +57,15 @@ class Incoming:
     """The text of an id that is not native (ids.event_key)."""
     events: list[Event] = field(default_factory=list)
 
+    def at(self, places: Sequence[int]) -> Incoming:
+        """Those at some places."""
+        return Incoming(
+            [self.accounts[place] for place in places],
+            [self.keys[place] for place in places],
+            [self.texts[place] for place in places],
+            [self.events[place] for place in places],
+        )
+
     def without(self, stored: Mapping[tuple[int, bytes], Event]) -> Incoming:
         """Those whose ids are not among the stored."""
         if not stored:

@@ -31,6 +31,7 @@ from infraprism_server.event_store.duckdb import entities, events, export, usage
 from infraprism_server.event_store.duckdb.appending import Appender
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
+from infraprism_server.event_store.duckdb.recent_ids import RecentIds
 from infraprism_server.event_store.duckdb.rollup import Folding
 from infraprism_server.event_store.duckdb.writer import Writer
 
@@ -70,10 +71,11 @@ class DuckDBEventStore:
         max_waiting_events: int,
         folding: Folding,
         dictionaries: Dictionaries | None = None,
+        recent: RecentIds | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._appender = Appender(database, dictionaries or Dictionaries(), folding)
+        self._appender = Appender(database, dictionaries or Dictionaries(), folding, recent)
         try:
             self._appender.load()
         except BaseException:

@@ -1,0 +1,71 @@
+"""Which native ids were stored lately: most events are proved new without asking the table.
+
+Everything stored that sorts after the floor is in here. So an id after the floor that is not in
+here is new; any other id is unproved, and the table is asked. Forgetting raises the floor: a wrong
+guess can cost a look-up, never an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import duckdb
+
+MOST_IDS: Final = 200_000
+"""About 25 MB, and some seconds of full ingest: retries come sooner than that."""
+
+_WINDOW_BYTES: Final = 5
+"""Of an id's 48 bits of milliseconds all but the last byte: windows of 256 ms."""
+_NOTHING: Final = b""
+"""Sorts before every key."""
+
+
+class RecentIds:
+    """Keys of native ids by account, in windows of time that are forgotten oldest first."""
+
+    def __init__(self, most: int = MOST_IDS) -> None:
+        self._most = most
+        self._floor = _NOTHING
+        self._windows: dict[bytes, set[tuple[int, bytes]]] = {}
+        self._count = 0
+
+    def load(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Start anew from a file: what it holds lies at or below the floor."""
+        self._windows.clear()
+        self._count = 0
+        ((highest,),) = connection.execute(
+            "SELECT max(id) FROM events WHERE id_text IS NULL"
+        ).fetchall()
+        self._floor = _NOTHING if highest is None else highest.bytes
+
+    def unproved(
+        self, accounts: Sequence[int], keys: Sequence[bytes], texts: Sequence[str | None]
+    ) -> list[int]:
+        """The places of those that may be stored already; all others are new."""
+        floor, windows = self._floor, self._windows
+        return [
+            place
+            for place, (account, key, text) in enumerate(zip(accounts, keys, texts, strict=True))
+            if text is not None
+            or key <= floor
+            or ((window := windows.get(key[:_WINDOW_BYTES])) and (account, key) in window)
+        ]
+
+    def stored(self, rows: Iterable[tuple[int, bytes, str | None]]) -> None:
+        """These are committed now: (account, key, text of an id that is not native)."""
+        floor, windows = self._floor, self._windows
+        for account, key, text in rows:
+            if text is None and key > floor:
+                windows.setdefault(key[:_WINDOW_BYTES], set()).add((account, key))
+                self._count += 1
+        if self._count > self._most:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Drop the oldest windows until half of the room is free."""
+        for window in sorted(self._windows):
+            if self._count <= self._most // 2:
+                break
+            self._count -= len(self._windows.pop(window))
+            self._floor = window + b"\xff" * (16 - _WINDOW_BYTES)
