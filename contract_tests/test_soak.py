@@ -8,9 +8,9 @@ from contract_tests.soak import ROUNDS, main
 
 def test_a_round_is_played_from_its_seed(capfd: pytest.CaptureFixture[str]) -> None:
     """`make soak` prints attempts, failures and the seed that replays them."""
-    assert main(["--seed", "5", "--only", "replays", "--once"]) == 0
+    assert main(["--seed", "5", "--only", "edge-times", "--once"]) == 0
     out = capfd.readouterr().out
-    assert "replays seed 5: " in out
+    assert "edge-times seed 5: 10,000 attempts" in out
     assert "1 rounds, 0 failures, seed 5" in out
 
 

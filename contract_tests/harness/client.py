@@ -117,7 +117,11 @@ class Client:
             asked["cursor"] = page["pagination"]["next_cursor"]
 
     def close(self) -> None:
+        """Let go of the connection; the next request opens another."""
         self._connection.close()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def to_json(value: object) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import time
 from random import Random
+from typing import Any
 
 from contract_tests.harness.client import Client, to_json
 from contract_tests.harness.load import writing
@@ -89,9 +90,10 @@ def kill_between_write_and_answer(
         session = f"kill-{seed}-{number}"
         events = [each | {"session_id": session} for each in batch(random, session, 20)]
         journal.send(events)
-        _send_without_reading(server, account, events)
+        unread = _send_without_reading(server, account, events)
         time.sleep(random.choice([0.0, 0.002, 0.005, 0.01, 0.02, 0.05]))
         server.restart()
+        unread.close()
         client = server.client(account)
         before = client.ok("/v1/events", {"session_id": session})["pagination"]["total"]
         assert before in (0, len(events)), f"{before} of {len(events)}: half a batch"
@@ -104,7 +106,10 @@ def kill_between_write_and_answer(
     return rounds
 
 
-def _send_without_reading(server: ServerProcess, account: TestAccount, events: list) -> None:
+def _send_without_reading(
+    server: ServerProcess, account: TestAccount, events: list[dict[str, Any]]
+) -> http.client.HTTPConnection:
+    """The connection stays open: a server may give up a request whose client went away."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     connection.request(
         "POST",
@@ -112,12 +117,7 @@ def _send_without_reading(server: ServerProcess, account: TestAccount, events: l
         body=to_json({"events": events}),
         headers={"Authorization": f"Bearer {account.key}", "Content-Type": "application/json"},
     )
-    # Not closed before the kill: a server may give up a request whose client went away.
-    _unread.append(connection)
-    del _unread[:-1]
-
-
-_unread: list[http.client.HTTPConnection] = []
+    return connection
 
 
 def store_many(client: Client, *, seed: int, events: int) -> None:
