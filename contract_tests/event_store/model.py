@@ -170,6 +170,11 @@ class Model:
             totals=sums(event for events in shown.values() for event in events),
         )
 
+    def extent(self) -> tuple[int, int] | None:
+        """The oldest and the newest timestamp."""
+        times = [event.timestamp_us for event in self.events.values()]
+        return (min(times), max(times)) if times else None
+
     def unpriced(self) -> list[UnpricedModel]:
         found: dict[tuple[str, str], list[Event]] = defaultdict(list)
         for event in self.events.values():

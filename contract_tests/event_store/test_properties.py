@@ -189,6 +189,7 @@ def test_usage_equals_the_model(
         note(repr(query))
         assert store.usage(query) == model.usage(query)
     assert store.list_unpriced(account) == model.unpriced()
+    assert store.find_extent(account) == model.extent()
 
 
 @_settings

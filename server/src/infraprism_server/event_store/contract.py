@@ -344,6 +344,10 @@ class EventStore(Protocol):
         """Sums by bucket and group."""
         ...
 
+    def find_extent(self, account: int) -> tuple[int, int] | None:
+        """The timestamps of the account's oldest and newest event; None when it has none."""
+        ...
+
     def list_unpriced(self, account: int) -> list[UnpricedModel]:
         """Models with unpriced events, most events first."""
         ...

@@ -69,15 +69,13 @@ class UsageService:
 
     def _span(self, where: EventFilter, zone: ZoneInfo) -> tuple[int, int]:
         """The range's ends; an open one is where the account's events begin or end."""
-        everything = EventFilter(account=where.account)
-        start_us = where.start_us
-        if start_us is None:
-            oldest = self._store.scan_events(everything, limit=1)
-            start_us = _midnight_before(oldest[0].timestamp_us, zone) if oldest else None
-        end_us = where.end_us
-        if end_us is None:
-            newest = self._store.list_events(everything, limit=1).events
-            end_us = max(self._clock.now_us(), newest[0].timestamp_us + 1 if newest else 0)
+        start_us, end_us = where.start_us, where.end_us
+        if start_us is None or end_us is None:
+            extent = self._store.find_extent(where.account)
+            if start_us is None and extent is not None:
+                start_us = _midnight_before(extent[0], zone)
+            if end_us is None:
+                end_us = max(self._clock.now_us(), extent[1] + 1 if extent else 0)
         start_us = end_us if start_us is None else start_us
         start_us = min(max(start_us, 0), _LATEST_US)
         return start_us, min(max(end_us, start_us), _LATEST_US)

@@ -129,6 +129,10 @@ class DuckDBEventStore:
         """Sums by bucket and group."""
         return usage.usage(self._database, query)
 
+    def find_extent(self, account: int) -> tuple[int, int] | None:
+        """The timestamps of the oldest and the newest event."""
+        return usage.find_extent(self._database, account)
+
     def list_unpriced(self, account: int) -> list[UnpricedModel]:
         """Models with unpriced events, most events first."""
         return usage.list_unpriced(self._database, account)

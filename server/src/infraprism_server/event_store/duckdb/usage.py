@@ -88,6 +88,19 @@ def usage(database: Database, query: UsageQuery) -> UsagePage:
     return UsagePage(rows=rows, total=rows_total, totals=totals)
 
 
+def find_extent(database: Database, account: int) -> tuple[int, int] | None:
+    """The oldest and the newest timestamp, from the cells of the rollup and the tail."""
+    with database.snapshot() as cursor:
+        ((first_us, last_us),) = cursor.execute(
+            """SELECT min(first_us), max(last_us) FROM (
+            SELECT min(first_us) AS first_us, max(last_us) AS last_us FROM rollup_entity_day
+            WHERE account = ?
+            UNION ALL SELECT min(ts), max(ts) FROM events WHERE account = ? AND commit_no > ?)""",
+            [account, account, rollup.watermark(cursor)],
+        ).fetchall()
+    return None if first_us is None else (first_us, last_us)
+
+
 def list_unpriced(database: Database, account: int) -> list[UnpricedModel]:
     """Models with unpriced events, most events first."""
     with database.snapshot() as cursor:
