@@ -33,10 +33,10 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
 
 @pytest.fixture
 def recorded(fake: FakeServer) -> Callable[[], list[dict[str, Any]]]:
-    """All events the server has, oldest first, once everything recorded has been sent."""
+    """All events the server has, in the order they came, once everything recorded was sent."""
 
     def events() -> list[dict[str, Any]]:
         assert infraprism.flush(10)
-        return [fake.events[key] for key in sorted(fake.events)]
+        return list(fake.events.values())
 
     return events
