@@ -13,9 +13,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from sdk.tests.mock_provider import MockProvider
 
 from infraprism import recorder
+from sdk.tests.mock_provider import MockProvider
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from typing import Any
 
 import openai
 import pytest
-from sdk.tests.mock_provider import MockProvider
 
 import infraprism
 from contract_tests.sdk.conftest import Server
 from infraprism import AsyncClient, Client, recorder
 from infraprism.api import errors
 from infraprism.event import FIELDS
+from sdk.tests.mock_provider import MockProvider
 
 MESSAGES: Any = [{"role": "user", "content": "Hello"}]
 GPT_4O = Decimal("0.000475")

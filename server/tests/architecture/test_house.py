@@ -73,9 +73,9 @@ def test_imports_point_downwards(path: Path) -> None:
     for name in imports_of(path):
         target = inside(name)
         if not target or target[0] == place[0]:
-            if len(target) > 1 and len(place) == 2 and place[0] in FEATURES:
-                if height(target[1]) > height(place[1]):
-                    wrong.append(f"{name}: a lower layer imports a higher one")
+            inner = len(target) > 1 and len(place) == 2 and place[0] in FEATURES
+            if inner and height(target[1]) > height(place[1]):
+                wrong.append(f"{name}: a lower layer imports a higher one")
             continue
         if target[0] in FEATURES:
             if place[0] in SHARED and place[0] != "background":
@@ -84,9 +84,9 @@ def test_imports_point_downwards(path: Path) -> None:
                 wrong.append(f"{name}: only the roots put features together")
             elif len(target) > 1 and target[1] in ("store", "routes", "tasks") and len(place) > 1:
                 wrong.append(f"{name}: call the other feature's service")
-        if target[:2] == ["event_store", "duckdb"] and place[:2] != ("event_store", "duckdb"):
-            if place[0] not in ROOTS:
-                wrong.append(f"{name}: only the composition root knows an engine")
+        of_the_engine = target[:2] == ["event_store", "duckdb"]
+        if of_the_engine and place[:2] != ("event_store", "duckdb") and place[0] not in ROOTS:
+            wrong.append(f"{name}: only the composition root knows an engine")
     assert wrong == []
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from sqlalchemy import Engine
+
 from benchmarks.generator import Generator, Plan
 from benchmarks.load import PLACE, LoadJob, foreign_prefix, native_prefix, templates
 from benchmarks.questions import QUESTIONS
 from benchmarks.workload import CUSTOMERS, DAYS, MODELS, TAG_SETS
-from sqlalchemy import Engine
-
 from infraprism_server.accounts.service import AccountService, NewAccount
 from infraprism_server.clock import FixedClock
 from infraprism_server.event_store.contract import Event

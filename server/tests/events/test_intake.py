@@ -20,6 +20,9 @@ from infraprism_server.money import PICO_PER_DOLLAR
 
 NOW_US = to_us(datetime(2025, 1, 15, 12, tzinfo=UTC))
 TIMES = accepted_times(NOW_US, None)
+COSTING = (
+    b'{"events":[{"timestamp":"2025-01-15T10:30:00Z","provider":"p","model":"m","cost_usd":%s}]}'
+)
 CALL = {"timestamp": "2025-01-15T10:30:00Z", "provider": "openai", "model": "gpt-4o"}
 
 
@@ -71,7 +74,7 @@ def test_a_reported_cost_is_exact_to_twelve_decimals() -> None:
 
 @given(st.decimals(0, 1_000_000, places=12))
 def test_any_reported_cost_is_kept_to_the_last_digit(cost: Decimal) -> None:
-    body = b'{"events":[{"timestamp":"2025-01-15T10:30:00Z","provider":"p","model":"m","cost_usd":%s}]}'
+    body = COSTING
     (decoded,) = decode_batch(body % format(cost, "f").encode())
     assert isinstance(decoded, EventIn)
     assert Decimal(event_from(decoded, "x", TIMES).cost_pico) == cost * PICO_PER_DOLLAR
@@ -122,7 +125,7 @@ def test_what_is_wrong_is_named(fields: dict[str, Any], param: str) -> None:
 
 def test_huge_exponents_are_refused_at_once() -> None:
     for number in (b"1e999", b"1e999999999", b"9" * 400):
-        body = b'{"events":[{"timestamp":"2025-01-15T10:30:00Z","provider":"p","model":"m","cost_usd":%s}]}'
+        body = COSTING
         (decoded,) = decode_batch(body % number)
         assert isinstance(decoded, EventIn)
         with pytest.raises(InvalidRequest):
