@@ -8,13 +8,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test check bench soak setup lock format clean
+.PHONY: run test test-oldest check bench soak setup lock format clean
 
 run: setup
 	@INFRAPRISM_PORT=$(PORT) INFRAPRISM_DATA_DIR=$(DATA_DIR) INFRAPRISM_SAMPLE=$(SAMPLE) $(BIN)/infraprism serve --bootstrap
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+# The SDK with the oldest provider clients it supports, in an environment of its own.
+test-oldest: setup
+	$(BIN)/python -m sdk.tests.oldest
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -36,19 +40,19 @@ format: setup
 setup: $(STAMP)
 
 # The environment is made anew only when what it is made from has changed.
-$(STAMP): requirements.lock pyproject.toml server/pyproject.toml
+$(STAMP): requirements.lock pyproject.toml server/pyproject.toml sdk/pyproject.toml
 	@echo "Preparing $(VENV) (once; about a minute) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable server
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable server --editable sdk
 	@touch $(STAMP)
 
 # `uv pip compile` without index or file addresses: the same versions from whatever index a machine has.
 lock:
 	@test -x $(BIN)/uv || ($(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-		--python-version 3.11 --group pyproject.toml:dev server/pyproject.toml requirements-tools.in -o requirements.lock
+		--python-version 3.11 --group pyproject.toml:dev server/pyproject.toml sdk/pyproject.toml requirements-tools.in -o requirements.lock
 
 clean:
 	rm -rf $(VENV)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from examples.shown_cost import show_cost
-from sdk.tests.mock_provider import MockProvider
-
 from infraprism import InfraPrismAnthropic, attribute
+from sdk.tests.mock_provider import MockProvider
 
 MODEL = "claude-sonnet-4-5"
 

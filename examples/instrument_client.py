@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import openai
-from examples.shown_cost import show_cost
-from sdk.tests.mock_provider import MockProvider
 
 import infraprism
+from examples.shown_cost import show_cost
+from sdk.tests.mock_provider import MockProvider
 
 
 @infraprism.attribute(entity_type="project", entity_id="example-instrument")

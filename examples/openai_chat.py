@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from examples.shown_cost import show_cost
-from sdk.tests.mock_provider import MockProvider
-
 from infraprism import InfraPrismOpenAI
+from sdk.tests.mock_provider import MockProvider
 
 
 def main() -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from examples.shown_cost import show_cost
-from sdk.tests.mock_provider import MockProvider
-
 from infraprism import AsyncInfraPrismOpenAI, attribute
+from sdk.tests.mock_provider import MockProvider
 
 
 async def ask(client: AsyncInfraPrismOpenAI, customer: str) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sdk.tests.fake_server import FakeServer
-from sdk.tests.mock_provider import MockProvider
 
 import infraprism
 from infraprism import recorder
+from sdk.tests.fake_server import FakeServer
+from sdk.tests.mock_provider import MockProvider
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from typing import Any
 
 import anthropic
 import pytest
-from sdk.tests.mock_provider import MockProvider
 
 import infraprism
+from sdk.tests.mock_provider import MockProvider
 
 CALL: Any = {
     "model": "claude-x",

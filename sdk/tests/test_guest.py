@@ -17,12 +17,12 @@ import openai
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sdk.tests.fake_server import FakeServer
-from sdk.tests.mock_provider import MockProvider
 
 import infraprism
 from infraprism import recorder
 from infraprism.event import FIELDS
+from sdk.tests.fake_server import FakeServer
+from sdk.tests.mock_provider import MockProvider
 
 Recorded = Callable[[], list[dict[str, Any]]]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import openai
 import pytest
-from sdk.tests.mock_provider import MockProvider
 
 import infraprism
+from sdk.tests.mock_provider import MockProvider
 
 MESSAGES: Any = [{"role": "user", "content": "Hello"}]
 ACME = {"entity_type": "customer", "entity_id": "acme", "session_id": "s", "tags": {"f": "chat"}}

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sdk.tests.fake_server import FakeServer
 
 from infraprism.counters import Counters
 from infraprism.delivery import full_jitter, retry_after
 from infraprism.event import FIELDS, instant, new_event_id
 from infraprism.queue import EventQueue
 from infraprism.uploader import Uploader
+from sdk.tests.fake_server import FakeServer
 
 
 def event(**more: Any) -> dict[str, Any]:
