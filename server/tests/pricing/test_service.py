@@ -108,3 +108,23 @@ def test_a_price_can_be_looked_up_with_its_steps(pricing):
     assert msgspec.json.decode(encode(found))["input_usd_per_million"] == 3
     with pytest.raises(NotFound):
         pricing.lookup(1, "openai", "my-finetuned-llm-7b", "standard")
+
+
+def test_a_batch_is_priced_as_its_calls_would_be_one_by_one(pricing, call):
+    batch = [
+        call(),
+        call(model="claude-sonnet-4-5-20250929", provider="anthropic", input_tokens=250_000),
+        call(model="nobody-knows-this"),
+        call(service_tier="batch"),
+        call(input_tokens=0, output_tokens=0),
+        call(input_tokens=0, output_tokens=0, success=False),
+        call(cost_pico=7, cost_source="reported"),
+        call(input_tokens=1_000, cache_read_input_tokens=400, input_audio_tokens=10),
+        call(at=datetime(2023, 1, 1, tzinfo=UTC)),
+    ]
+    assert pricing.price_batch(1, batch) == [pricing.price(1, each) for each in batch]
+    assert {each.cost_source for each in pricing.price_batch(1, batch)} == {
+        "computed",
+        "reported",
+        "unpriced",
+    }

@@ -55,7 +55,7 @@ def decode_batch(body: bytes) -> Decoded:
     if not body:
         raise InvalidRequest("A JSON body is required")
     try:
-        return list(_batch_decoder.decode(body).events)
+        return _batch_decoder.decode(body).events  # type: ignore[return-value]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _decode_each(body)
 

@@ -79,6 +79,8 @@ class PriceBook:
     def find_schedule(self, provider: str, model: str, service_tier: str) -> Schedule | None:
         """All cards of a model at a tier, or None for an unknown one."""
         key = (provider, model, service_tier)
+        if key in self._unknown:
+            return None
         return self._known.get(key) or self._compile(key)
 
     def provider_id(self, provider: str) -> str | None:

@@ -34,7 +34,7 @@ from infraprism_server.pricing.repricing import (
     RepricingProgress,
     Tally,
 )
-from infraprism_server.pricing.schedule import Priced
+from infraprism_server.pricing.schedule import Priced, Schedule
 from infraprism_server.pricing.schemas import (
     CostExplanationOut,
     PriceOut,
@@ -97,7 +97,9 @@ class PricingService:
     def price_batch(self, account: int, events: list[Event]) -> list[Event]:
         """`price` for every event; the rates that are new are stored before this answers."""
         overrides = self._prices.overrides(account)
-        return [self._priced(overrides, event) for event in events]
+        if overrides.by_provider:
+            return [self._priced(overrides, event) for event in events]
+        return self._priced_by_list(overrides, events)
 
     def quote(self, account: int, event: Event) -> Quote:
         """What the event would cost now, whatever it is stored with."""
@@ -236,6 +238,29 @@ class PricingService:
     def get_repricing(self, account: int, repricing_id: str) -> RepricingOut:
         """A repricing of the account. NotFound."""
         return _repricing_out(self._jobs.get(account, KIND, repricing_id))
+
+    def _priced_by_list(self, overrides: AccountOverrides, events: list[Event]) -> list[Event]:
+        """`_priced` for an account without prices of its own, in half the steps an event."""
+        schedules: dict[tuple[str, str, str], Schedule | None] = {}
+        rate_ids = self._rate_ids
+        replace = msgspec.structs.replace
+        priced_events = []
+        for event in events:
+            key = (event.provider, event.model, event.service_tier)
+            if key not in schedules:
+                schedules[key] = self._book.find_schedule(*key)
+            schedule = schedules[key]
+            priced = None if schedule is None else schedule.at(event.timestamp_us)
+            cost_pico = None if priced is None else priced.total_pico(event)
+            plain = event.cost_source == "unpriced" and (event.input_tokens or event.output_tokens)
+            if priced is None or cost_pico is None or not plain:
+                priced_events.append(self._priced(overrides, event))
+                continue
+            rate_id = rate_ids.get(priced.digest) or self._keep(priced)
+            priced_events.append(
+                replace(event, cost_pico=cost_pico, cost_source="computed", rate_id=rate_id)
+            )
+        return priced_events
 
     def _priced(self, overrides: AccountOverrides, event: Event) -> Event:
         cost_pico, rate_id = self._quote(overrides, event)
