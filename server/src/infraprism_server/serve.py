@@ -32,13 +32,14 @@ from infraprism_server.logs import configure_logs
 from infraprism_server.settings import Settings
 from infraprism_server.welcome import print_hint_without_account, print_listening, print_warnings
 
-DRAIN_SECONDS = 6.0
+DRAIN_SECONDS = 5.0
 """How long requests under way may take after a signal."""
-CLOSE_SECONDS = 3.0
-"""How long the stores may take after that: together under the 10 s that are promised."""
+CLOSE_SECONDS = 2.0
+"""How long the background work may take after that, and then again the event store: together under
+the 10 s that are promised."""
 BACKLOG = 1_024
 GC_ALLOCATIONS = 200_000
-SWITCH_SECONDS = 0.00005
+SWITCH_SECONDS = 0.001
 
 log = structlog.get_logger(__name__)
 
