@@ -29,6 +29,7 @@ from infraprism_server.data_folder import lock_folder, make_folder
 from infraprism_server.errors import StartupError
 from infraprism_server.event_store.duckdb.store import open_event_store
 from infraprism_server.logs import configure_logs
+from infraprism_server.one_core import stay_on_one_core
 from infraprism_server.settings import Settings
 from infraprism_server.welcome import print_hint_without_account, print_listening, print_warnings
 
@@ -112,6 +113,8 @@ async def _listen(
     application.start()
     serving = asyncio.create_task(server.serve())
     await _until_listening(settings.host, port, serving)
+    # Only now: the threads that were started before, HTTP's and DuckDB's own, stay free.
+    stay_on_one_core()
     address = http_address(settings.host, port)
     print_listening(console, address, made_key)
     log.info("listening", address=address)

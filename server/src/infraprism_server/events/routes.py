@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Annotated
 
 import msgspec
-from anyio import CapacityLimiter, to_thread
 
 from infraprism_server.errors import InvalidRequest
 from infraprism_server.event_store.contract import Event, Position
@@ -35,11 +35,11 @@ from infraprism_server.http.operation import (
 )
 from infraprism_server.http.pagination import Pagination, decode_cursor, encode_cursor
 from infraprism_server.http.wire import Dollars, Instant
+from infraprism_server.one_core import stay_on_one_core
 from infraprism_server.pricing.schemas import CostExplanationOut
 from infraprism_server.pricing.service import PricingService
 
 MAX_BATCH_BYTES = 5 * 1024 * 1024
-INTAKE_THREADS = 1
 
 _EVENT_ID = {"event_id": Annotated[str, printable(128, "The event's id.")]}
 
@@ -88,9 +88,9 @@ GET_COST = Operation(
 
 
 @cache
-def _intake_threads() -> CapacityLimiter:
+def _intake() -> ThreadPoolExecutor:
     """Decoding and pricing hold the interpreter: more threads would only take turns at it."""
-    return CapacityLimiter(INTAKE_THREADS)
+    return ThreadPoolExecutor(1, "intake", stay_on_one_core)
 
 
 @route(POST_EVENTS)
@@ -105,7 +105,7 @@ async def post_events(request: ApiRequest, events: EventService) -> JsonResponse
     def take() -> PendingBatch:
         return events.take(account, decompressed(body, encoding, MAX_BATCH_BYTES), key)
 
-    pending = await to_thread.run_sync(take, limiter=_intake_threads())
+    pending = await asyncio.get_running_loop().run_in_executor(_intake(), take)
     return answer(pending.answer(await asyncio.wrap_future(pending.stored)))
 
 

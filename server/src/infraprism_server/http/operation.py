@@ -25,6 +25,7 @@ from infraprism_server.http.authentication import (
 from infraprism_server.http.body import MAX_BODY_BYTES, check_media_type
 from infraprism_server.http.query import parse_query
 from infraprism_server.http.wire import decode_body, encode
+from infraprism_server.one_core import use_all_cores
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 B = TypeVar("B")
@@ -92,9 +93,13 @@ def in_thread(function: Callable[..., Any]) -> Callable[..., Any]:
     for its path, and then answers with a coroutine.
     """
 
+    def freely(**arguments: object) -> object:
+        use_all_cores()
+        return function(**arguments)
+
     @wraps(function)
     async def run(**arguments: object) -> object:
-        return await to_thread.run_sync(partial(function, **arguments))
+        return await to_thread.run_sync(partial(freely, **arguments))
 
     return run
 

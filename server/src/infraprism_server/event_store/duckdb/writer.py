@@ -24,6 +24,7 @@ from infraprism_server.event_store.contract import Event, Outcome
 from infraprism_server.event_store.duckdb.appending import Appender, Batch
 from infraprism_server.event_store.duckdb.database import Database, is_about_storage, is_fatal
 from infraprism_server.ids import event_key
+from infraprism_server.one_core import stay_on_one_core
 
 GATHER_SECONDS: Final = 0.008
 GATHER_GAP_SECONDS: Final = 0.0015
@@ -115,6 +116,7 @@ class Writer:
             self._arrived.notify()
 
     def _run(self) -> None:
+        stay_on_one_core()
         while True:
             with self._arrived:
                 while not self._queue and not self._closing:
