@@ -173,6 +173,8 @@ def _statement(
     """Row 0: how many rows there are, and the totals; after it the rows of the page, in order."""
     if query.top is None or not groups.names:
         shown = _by_name(query, groups, pieces, grid)
+    elif len(query.bounds_us) == 2:
+        shown = _by_rank_at_once(query, groups, pieces, grid, query.top)
     else:
         shown = _by_rank(query, groups, pieces, grid, query.top)
     names = "".join(f", {name}" for name in groups.names)
@@ -204,6 +206,31 @@ def _by_name(
         f"shown AS MATERIALIZED (SELECT u.bucket::BIGINT AS bucket, false AS other{values},"  # noqa: S608
         f" {ROLLUP_SUMS} FROM ({union.text}) u{joins} GROUP BY bucket{names})",
         pointers + union.values + accounts,
+    )
+
+
+def _by_rank_at_once(
+    query: UsageQuery,
+    groups: _Groups,
+    pieces: list[rollup.Part],
+    grid: rollup.Rollup | None,
+    top: int,
+) -> Clause:
+    """`shown` as by `_by_rank`, where one bucket makes one row a group: they are summed once."""
+    named = _by_name(query, groups, pieces, grid)
+    names = "".join(f", {name}" for name in groups.names)
+    nulls = ", NULL" * len(groups.names)
+    by_name = "".join(f", {name} ASC NULLS LAST" for name in groups.names)
+    return Clause(
+        f"""named AS {named.text.removeprefix("shown AS ")},
+        ranked AS MATERIALIZED (
+            SELECT *, row_number() OVER (ORDER BY cost_pico DESC{by_name}) AS rank FROM named),
+        shown AS MATERIALIZED (
+            SELECT bucket, false AS other{names}, {SUM_NAMES} FROM ranked WHERE rank <= ?
+            UNION ALL
+            SELECT 0, true{nulls}, {ROLLUP_SUMS} FROM ranked WHERE rank > ?
+            HAVING count(*) > 0)""",  # noqa: S608
+        (*named.values, top, top),
     )
 
 

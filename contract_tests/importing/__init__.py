@@ -1,0 +1,1 @@
+"""`infraprism import` as a user runs it, against a real server."""
