@@ -89,14 +89,16 @@ def usage(database: Database, query: UsageQuery) -> UsagePage:
 
 
 def find_extent(database: Database, account: int) -> tuple[int, int] | None:
-    """The oldest and the newest timestamp, from the cells of the rollup and the tail."""
+    """The oldest and the newest timestamp: of entities, of events without one, and of the tail."""
     with database.snapshot() as cursor:
         ((first_us, last_us),) = cursor.execute(
             """SELECT min(first_us), max(last_us) FROM (
-            SELECT min(first_us) AS first_us, max(last_us) AS last_us FROM rollup_entity_day
+            SELECT min(first_us) AS first_us, max(last_us) AS last_us FROM rollup_entity
             WHERE account = ?
+            UNION ALL SELECT min(first_us), max(last_us) FROM rollup_entity_day
+            WHERE account = ? AND entity_code IS NULL
             UNION ALL SELECT min(ts), max(ts) FROM events WHERE account = ? AND commit_no > ?)""",
-            [account, account, rollup.watermark(cursor)],
+            [account, account, account, rollup.watermark(cursor)],
         ).fetchall()
     return None if first_us is None else (first_us, last_us)
 
