@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import os
 import random
 import re
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -94,9 +96,14 @@ class Delivery:
 
     def _post(self, path: str, body: bytes) -> httpx2.Response:
         if self._client is None:
-            import httpx2  # noqa: PLC0415 - in the upload thread, off the host's start-up
+            with _importing:
+                # In the upload thread, off the host's start-up; all that the first request needs.
+                import encodings.idna  # noqa: F401, PLC0415
 
-            self._client = httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+                import httpcore2  # noqa: F401, PLC0415
+                import httpx2  # noqa: PLC0415
+
+                self._client = httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
         return self._client.post(
             self._root + path,
             content=gzip.compress(body, compresslevel=1),
@@ -162,3 +169,28 @@ def retry_after(header: str | None) -> float | None:
     if seconds is None or not 0 <= seconds < float("inf"):
         return None
     return min(seconds, MAX_RETRY_AFTER_SECONDS) + random.uniform(0.0, 1.0)  # noqa: S311
+
+
+_importing = threading.Lock()
+"""Held while the upload thread imports. A fork in the middle of it would leave the child with a
+module's lock that nobody releases: the child could never import it."""
+_MAX_FORK_WAIT_SECONDS: Final = 2.0
+
+
+_held_for_fork = threading.local()
+
+
+def _before_fork() -> None:
+    _held_for_fork.now = _importing.acquire(timeout=_MAX_FORK_WAIT_SECONDS)
+
+
+def _after_fork() -> None:
+    if getattr(_held_for_fork, "now", False):
+        _held_for_fork.now = False
+        _importing.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork
+    )
