@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
-from typing import cast
+from typing import NamedTuple, cast
 
 from litestar import Litestar, Response
 from litestar.di import Provide
 from litestar.handlers import HTTPRouteHandler
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
-from sqlalchemy import Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Engine
 
 import infraprism_server.accounts.routes
 import infraprism_server.api_keys.routes
@@ -32,7 +30,7 @@ from infraprism_server import __version__
 from infraprism_server.accounts.service import AccountService
 from infraprism_server.api_keys.service import FLUSH_INTERVAL_SECONDS, ApiKeyService
 from infraprism_server.background.jobs import JobQueue
-from infraprism_server.background.schedule import Recurring, Schedule
+from infraprism_server.background.schedule import BackgroundWork, Recurring, Schedule
 from infraprism_server.background.worker import Worker
 from infraprism_server.clock import Clock
 from infraprism_server.entities.service import EntityService
@@ -50,7 +48,8 @@ from infraprism_server.http.metrics import RequestMetrics
 from infraprism_server.http.openapi import build_openapi
 from infraprism_server.http.operation import ApiRequest, Operation
 from infraprism_server.http.rate_limit import RateLimiter
-from infraprism_server.http.system_routes import Check, system_routes
+from infraprism_server.http.system_routes import system_routes
+from infraprism_server.monitoring import process_registry, readiness
 from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.pricing.service import PricingService
 from infraprism_server.pricing.tasks import pricing_tasks
@@ -90,10 +89,7 @@ class Application:
         events: EventService,
         usage: UsageService,
         store: EventStore,
-        schedule: Schedule,
-        worker: Worker,
-        export_worker: Worker,
-        deliveries: DeliveryWorker,
+        background: Sequence[BackgroundWork],
         clock: Clock,
     ) -> None:
         self.asgi = asgi
@@ -103,26 +99,41 @@ class Application:
         self.usage = usage
         self.clock = clock
         self._store = store
-        self._schedule = schedule
-        self._worker = worker
-        self._export_worker = export_worker
-        self._deliveries = deliveries
+        self._background = background
 
     def start(self) -> None:
         """Begin the background work."""
-        self._schedule.start()
-        self._worker.start()
-        self._export_worker.start()
-        self._deliveries.start()
+        for work in self._background:
+            work.start()
 
     def close(self, timeout_seconds: float) -> None:
         """Finish what was accepted and let go of the stores."""
-        self._schedule.stop(timeout_seconds / 4)
-        self._worker.stop(timeout_seconds / 4)
-        self._export_worker.stop(timeout_seconds / 4)
-        self._deliveries.stop(timeout_seconds / 4)
+        with ThreadPoolExecutor(len(self._background)) as pool:
+            for work in self._background:
+                pool.submit(work.stop, timeout_seconds)
         self.api_keys.flush_last_used()
         self._store.close(timeout_seconds)
+
+
+class _Ground(NamedTuple):
+    """What every feature may stand on."""
+
+    settings: Settings
+    engine: Engine
+    store: EventStore
+    clock: Clock
+    jobs: JobQueue
+    box: SecretBox
+    registry: CollectorRegistry
+    accounts: AccountService
+
+
+class _Feature(NamedTuple):
+    """What a feature adds: services by the name routes ask for, and its background work."""
+
+    services: dict[str, object]
+    recurring: tuple[Recurring, ...] = ()
+    background: tuple[BackgroundWork, ...] = ()
 
 
 def compose(
@@ -131,75 +142,36 @@ def compose(
     """The application over two open stores. `address` is where it will answer."""
     accounts = AccountService(engine, clock)
     api_keys = ApiKeyService(engine, accounts, clock)
-    jobs = JobQueue(engine, clock)
-    book = PriceBook()
-    # Reading the price data takes most of a second: meanwhile the rest of the start goes on.
-    threading.Thread(target=book.warm, name="price-book", daemon=True).start()
-    pricing = PricingService(engine, clock, book, store, jobs)
-    worker = Worker(jobs, pricing_tasks(pricing, store))
-    events = EventService(store, pricing, accounts, clock)
-    usage = UsageService(store, events, accounts, clock)
-    entities = EntityService(store, EntityRecords(engine), accounts, clock)
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
-    registry.register(_StoreCollector(store))
     key = settings.secret_key
     box = open_secret_box(settings.data_dir, key.get_secret_value() if key else None)
-    exports = ExportService(
-        engine,
-        clock=clock,
-        events=events,
-        event_store=store,
-        jobs=jobs,
-        box=box,
-        folder=ExportFolder(settings.data_dir),
-        public_url=settings.public_url,
-    )
-    webhooks, deliveries = _webhooks(settings, engine, clock, box, registry)
-    document = build_openapi(
-        OPERATIONS, __version__, contract_examples(), settings.public_url or address
-    )
-    token = settings.metrics_token
+    registry = process_registry(store)
+    jobs = JobQueue(engine, clock)
+    ground = _Ground(settings, engine, store, clock, jobs, box, registry, accounts)
+    pricing, pricing_feature = _pricing(ground)
+    events = EventService(store, pricing, accounts, clock)
+    usage = UsageService(store, events, accounts, clock)
+    features = [
+        _keys(ground, api_keys),
+        pricing_feature,
+        _Feature({"events": events, "usage": usage}),
+        _Feature({"entities": EntityService(store, EntityRecords(engine), accounts, clock)}),
+        _exports(ground, events),
+        _webhooks(ground),
+    ]
     routes = [
         *FEATURE_ROUTES,
         *infraprism_server.exports.routes.OPEN_ROUTES,
-        *system_routes(
-            version=__version__,
-            document=document,
-            readiness=lambda: _readiness(engine, store),
-            registry=registry,
-            metrics_token=token.get_secret_value() if token else None,
-        ),
+        *_system_routes(ground, settings.public_url or address),
     ]
-    services = {
-        "accounts": accounts,
-        "api_keys": api_keys,
-        "events": events,
-        "entities": entities,
-        "usage": usage,
-        "pricing": pricing,
-        "worker": worker,
-        "exports": exports,
-        "webhooks": webhooks,
-    }
     gateway = Gateway(
-        _litestar(routes, services),
+        _litestar(routes, features),
         authenticator=api_keys,
         limiter=RateLimiter(settings.rate_limit_url, clock),
         hosts=HostPolicy(settings.host, settings.allowed_hosts, settings.public_url),
         proxies=TrustedProxies(settings.trusted_proxies),
         metrics=RequestMetrics(registry),
     )
-    schedule = Schedule(
-        [
-            Recurring("api key use", FLUSH_INTERVAL_SECONDS, api_keys.flush_last_used),
-            Recurring("idempotency keys", PURGE_SECONDS, lambda: _purge(engine, clock)),
-            Recurring("expired exports", PURGE_SECONDS, exports.purge),
-            Recurring("old deliveries", PURGE_SECONDS, webhooks.purge),
-        ]
-    )
+    schedule = Schedule([task for feature in features for task in feature.recurring])
     return Application(
         asgi=gateway,
         accounts=accounts,
@@ -207,33 +179,80 @@ def compose(
         events=events,
         usage=usage,
         store=store,
-        schedule=schedule,
-        worker=worker,
-        export_worker=Worker(jobs, export_tasks(exports)),
-        deliveries=deliveries,
+        background=[schedule, *(work for feature in features for work in feature.background)],
         clock=clock,
     )
 
 
-def _webhooks(
-    settings: Settings, engine: Engine, clock: Clock, box: SecretBox, registry: CollectorRegistry
-) -> tuple[WebhookService, DeliveryWorker]:
-    allow_private = settings.allow_private_webhooks
-    registry.register(DeliveryCollector(engine))
+def _keys(ground: _Ground, api_keys: ApiKeyService) -> _Feature:
+    def purge() -> None:
+        with ground.engine.begin() as connection:
+            purge_idempotency_keys(connection, ground.clock.now_us())
+
+    return _Feature(
+        {"accounts": ground.accounts, "api_keys": api_keys},
+        recurring=(
+            Recurring("api key use", FLUSH_INTERVAL_SECONDS, api_keys.flush_last_used),
+            Recurring("idempotency keys", PURGE_SECONDS, purge),
+        ),
+    )
+
+
+def _pricing(ground: _Ground) -> tuple[PricingService, _Feature]:
+    book = PriceBook()
+    # Reading the price data takes most of a second: meanwhile the rest of the start goes on.
+    threading.Thread(target=book.warm, name="price-book", daemon=True).start()
+    pricing = PricingService(ground.engine, ground.clock, book, ground.store, ground.jobs)
+    worker = Worker(ground.jobs, pricing_tasks(pricing, ground.store))
+    return pricing, _Feature({"pricing": pricing, "worker": worker}, background=(worker,))
+
+
+def _exports(ground: _Ground, events: EventService) -> _Feature:
+    exports = ExportService(
+        ground.engine,
+        clock=ground.clock,
+        events=events,
+        event_store=ground.store,
+        jobs=ground.jobs,
+        box=ground.box,
+        folder=ExportFolder(ground.settings.data_dir),
+        public_url=ground.settings.public_url,
+    )
+    return _Feature(
+        {"exports": exports},
+        recurring=(Recurring("expired exports", PURGE_SECONDS, exports.purge),),
+        background=(Worker(ground.jobs, export_tasks(exports)),),
+    )
+
+
+def _webhooks(ground: _Ground) -> _Feature:
+    engine, clock, box = ground.engine, ground.clock, ground.box
+    allow_private = ground.settings.allow_private_webhooks
+    ground.registry.register(DeliveryCollector(engine))
     service = WebhookService(engine, clock, box, allow_private=allow_private, look_up=look_up)
     worker = DeliveryWorker(
         Dispatch(engine, clock, box),
         clock,
         allow_private=allow_private,
         resolve=SystemResolver(),
-        measures=DeliveryMeasures(registry),
+        measures=DeliveryMeasures(ground.registry),
     )
-    return service, worker
+    return _Feature(
+        {"webhooks": service},
+        recurring=(Recurring("old deliveries", PURGE_SECONDS, service.purge),),
+        background=(worker,),
+    )
 
 
-def _purge(engine: Engine, clock: Clock) -> None:
-    with engine.begin() as connection:
-        purge_idempotency_keys(connection, clock.now_us())
+def _system_routes(ground: _Ground, address: str) -> Sequence[HTTPRouteHandler]:
+    token = ground.settings.metrics_token
+    return system_routes(
+        version=__version__,
+        document=build_openapi(OPERATIONS, __version__, contract_examples(), address),
+        readiness=lambda: readiness(ground.engine, ground.store),
+        registry=ground.registry,
+        metrics_token=token.get_secret_value() if token else None,
+    )
 
 
 def contract_examples() -> dict[str, object]:
@@ -243,10 +262,14 @@ def contract_examples() -> dict[str, object]:
     return examples
 
 
-def _litestar(routes: list[HTTPRouteHandler], services: dict[str, object]) -> AsgiApp:
+def _litestar(routes: list[HTTPRouteHandler], features: Sequence[_Feature]) -> AsgiApp:
     app = Litestar(
         route_handlers=routes,
-        dependencies={name: _provide(service) for name, service in services.items()},
+        dependencies={
+            name: _provide(service)
+            for feature in features
+            for name, service in feature.services.items()
+        },
         exception_handlers={Exception: _answer_error},
         openapi_config=None,
         logging_config=None,
@@ -266,33 +289,3 @@ def _answer_error(request: ApiRequest, exception: Exception) -> Response[bytes]:
         media_type="application/json",
         headers={name.decode(): value.decode() for name, value in error_headers(error)},
     )
-
-
-def _readiness(engine: Engine, store: EventStore) -> list[Check]:
-    """What /readyz tells: both stores, and no path or URL of this machine."""
-    status = store.status()
-    checks = [Check("event store", status.healthy, status.problem or "ok")]
-    try:
-        with engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
-        checks.append(Check("control store", True, "ok"))
-    except SQLAlchemyError:
-        checks.append(Check("control store", False, "it does not answer"))
-    return checks
-
-
-class _StoreCollector(Collector):
-    """What the event store says of itself, when /metrics is asked."""
-
-    def __init__(self, store: EventStore) -> None:
-        self._store = store
-
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        status = self._store.status()
-        for name, words, value in (
-            ("infraprism_events_stored", "Events stored.", status.events),
-            ("infraprism_events_waiting", "Events waiting to be committed.", status.waiting_events),
-            ("infraprism_event_store_bytes", "Size of the event store.", status.bytes_on_disk),
-            ("infraprism_event_store_healthy", "1 when it works.", int(status.healthy)),
-        ):
-            yield GaugeMetricFamily(name, words, value=value)

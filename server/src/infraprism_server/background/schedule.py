@@ -5,11 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 import structlog
 
 log = structlog.get_logger(__name__)
+
+
+class BackgroundWork(Protocol):
+    """Something with threads of its own, from the start of the server to its end."""
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+
+    def stop(self, timeout_seconds: float) -> object:
+        """Finish what is under way and begin nothing else, within `timeout_seconds`."""
 
 
 class Recurring(msgspec.Struct, frozen=True):
