@@ -222,3 +222,45 @@ exports = Table(
     Index("ix_exports_account_created_at_us", "account", "created_at_us"),
 )
 """What was exported; whether the work runs or failed is told by the job with the same id."""
+
+limits = Table(
+    "limits",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Integer, ForeignKey("accounts.number"), nullable=False),
+    Column("entity_type", Text, nullable=False),
+    Column("entity_id", Text, nullable=False),  # or *: each entity of the type, on its own
+    Column("metric", Text, nullable=False),  # cost_usd, tokens, requests
+    Column("amount", Text, nullable=False),  # integer: pico-dollars, tokens or requests
+    Column("period", Text, nullable=False),  # hour, day, week, month, total
+    Column("timezone", Text, nullable=False),
+    Column("action", Text, nullable=False),  # notify, block
+    Column("approaching", Text, nullable=False),  # JSON list of exact decimals as text
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("updated_at_us", BigInteger, nullable=False),
+    Index("ix_limits_account_created_at_us", "account", "created_at_us"),
+)
+
+limit_alerts = Table(
+    "limit_alerts",
+    metadata,
+    Column("limit_id", Text, ForeignKey("limits.id"), primary_key=True),
+    Column("amount", Text, primary_key=True),
+    Column("entity_id", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("period_start_us", BigInteger, primary_key=True),
+    Column("threshold", Text, primary_key=True),  # 1, or the fraction that was approached
+    Column("account", Integer, ForeignKey("accounts.number"), nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Index("ix_limit_alerts_account_period_start_us", "account", "period_start_us"),
+)
+"""What was told, in the transaction that told it: its key is what is never told twice."""
+
+unpriced_alerts = Table(
+    "unpriced_alerts",
+    metadata,
+    Column("account", Integer, ForeignKey("accounts.number"), primary_key=True),
+    Column("day", Text, primary_key=True),  # of the server's clock, UTC
+    Column("created_at_us", BigInteger, nullable=False),
+)
+"""The days on which an account was told of an unpriced model."""
