@@ -93,13 +93,20 @@ def main(ctx: click.Context) -> None:
 @click.option(
     "--bootstrap", is_flag=True, help="On an empty folder: make an account and import the sample."
 )
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Go on when events that were acknowledged are missing after damage to the disk.",
+)
 @click.pass_obj
-def serve_command(context: CliContext, host: str | None, port: int | None, bootstrap: bool) -> None:
+def serve_command(
+    context: CliContext, host: str | None, port: int | None, bootstrap: bool, accept_loss: bool
+) -> None:
     """Run the server."""
     settings = context.settings(host=host, port=port)
     from infraprism_server.serve import serve  # noqa: PLC0415 - takes a second, see above
 
-    serve(settings, bootstrap_account=bootstrap)
+    serve(settings, bootstrap_account=bootstrap, accept_loss=accept_loss)
     # Both stores are closed and the folder is free. Taking the interpreter down would only have
     # DuckDB's bindings complain of the cursors that idle threads still know.
     sys.stdout.flush()

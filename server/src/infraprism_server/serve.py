@@ -45,8 +45,11 @@ SWITCH_SECONDS = 0.001
 log = structlog.get_logger(__name__)
 
 
-def serve(settings: Settings, *, bootstrap_account: bool) -> None:
-    """Run until a signal. StartupError, in one line, for whatever stands in the way."""
+def serve(settings: Settings, *, bootstrap_account: bool, accept_loss: bool = False) -> None:
+    """Run until a signal. StartupError, in one line, for whatever stands in the way.
+
+    accept_loss: go on when acknowledged events are missing from the event store.
+    """
     configure_logs(settings.log_level, settings.log_format)
     console = Console(highlight=False)
     clock = SystemClock()
@@ -65,6 +68,7 @@ def serve(settings: Settings, *, bootstrap_account: bool) -> None:
                 memory_limit_mb=settings.memory_limit_mb,
                 threads=settings.query_threads,
                 max_waiting_events=settings.max_event_queue,
+                accept_loss=accept_loss,
             )
             try:
                 application = compose(settings, engine, store, clock, address)

@@ -67,6 +67,7 @@ class Appender:
         self._dictionaries.load(connection)
         self._recent.load(connection)
         self._doubted = False
+        self._database.record.compare(self.commit_no, self.events)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -106,6 +107,8 @@ class Appender:
             self.events += count
             self._folding.appended(self.commit_no, count)
             self._recent.stored(zip(fresh.accounts, fresh.keys, fresh.texts, strict=True))
+        # Nothing new is noted too: it may be what a note that failed had left.
+        self._database.record.note(self.commit_no, self.events)
         if count == sum(len(batch.events) for batch in batches):
             return [[Outcome.ACCEPTED] * len(batch.events) for batch in batches]
         return _outcomes(batches, first, stored)
@@ -116,6 +119,7 @@ class Appender:
         if names:
             with self._transaction() as connection:
                 self._dictionaries.entities(connection, names)
+            self._database.record.note(self.commit_no, self.events)
 
     def reprice(self, account: int, changes: Sequence[CostChange]) -> int:
         """Change costs, and the rollups by the difference. The last change of an id counts."""
@@ -126,7 +130,9 @@ class Appender:
         with self._transaction() as connection:
             found = find_rowids(connection, [account] * len(keys), keys, texts)
             rowids = found.get(account, [])
-            return apply_changes(connection, account, rowids, wanted, self._folding.watermark)
+            changed = apply_changes(connection, account, rowids, wanted, self._folding.watermark)
+        self._database.record.note(self.commit_no, self.events)
+        return changed
 
     def bulk_append(self, account: int, table: pa.Table) -> int:
         """Load a table of events whose ids are new; see bulk.py."""
@@ -139,6 +145,7 @@ class Appender:
             )
         self.events += table.num_rows
         self._recent.load(self._database.connection)
+        self._database.record.note(self.commit_no, self.events)
         return int(table.num_rows)
 
     def tidy(self) -> bool:

@@ -6,6 +6,7 @@ error that DuckDB itself calls fatal nothing works on the old handles: `reopen` 
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -19,6 +20,7 @@ import duckdb
 
 from infraprism_server.errors import StartupError, Unavailable
 from infraprism_server.event_store.duckdb import schema
+from infraprism_server.event_store.duckdb.commit_record import CommitRecord
 
 FILE_NAME: Final = "events.duckdb"
 CHECKPOINT_THRESHOLD: Final = "16MB"
@@ -26,7 +28,33 @@ CHECKPOINT_THRESHOLD: Final = "16MB"
 
 _DEFAULT_MEMORY_LIMIT_MB = 1_024
 _CLOSE_WAIT_SECONDS = 10.0
+_DAMAGED: Final = (
+    "events.duckdb is damaged: a part of it is not what was written; restore it from a backup"
+)
 _LOCK_HOLDER = re.compile(r"\(PID (\d+)\)")
+_DAMAGE: Final = ("corrupt database file", "could not read enough bytes")
+"""DuckDB's words for a checksum that is wrong, and for a block beyond the end."""
+_ADVICE: Final = (
+    (_DAMAGE, _DAMAGED),
+    (
+        ("not a valid duckdb",),
+        "events.duckdb is not a DuckDB file: move it away or restore it from a backup",
+    ),
+    (
+        ("permission denied", "read-only file system"),
+        "no permission to write events.duckdb: give this user the data folder and its files",
+    ),
+    (
+        ("no space", "too large", "quota"),
+        "no room on the disk of the data folder: free some and start again",
+    ),
+    (
+        ("no such file", "cannot open file"),
+        "the data folder does not exist or can not be entered: make it first",
+    ),
+)
+
+_log = logging.getLogger(__name__)
 
 _open_files: set[Path] = set()
 _open_files_guard = threading.Lock()
@@ -44,8 +72,11 @@ class Database:
         threads: int | None,
         steps: Sequence[schema.Step] = schema.STEPS,
         checkpoint_threshold: str = CHECKPOINT_THRESHOLD,
+        accept_loss: bool = False,
+        record: CommitRecord | None = None,
     ) -> None:
         self.file = folder.resolve() / FILE_NAME
+        self.record = record or CommitRecord(self.file, accept_loss=accept_loss)
         self.instance_id = instance_id
         self.steps = steps
         self._config: dict[str, str | bool | int | float | list[str]] = {
@@ -74,6 +105,7 @@ class Database:
 
     def _open(self) -> None:
         # Cursors are made from a handle that executes nothing, so that none waits for the writer.
+        self.record.inspect()
         self._root = _connect(self.file, self._config)
         self.connection = self._root.cursor()
         try:
@@ -82,10 +114,11 @@ class Database:
             )
         except duckdb.Error as error:
             self._close_writer()
-            raise _startup_error(error) from error
+            raise startup_error(error) from error
         except BaseException:
             self._close_writer()
             raise
+        self.record.opened()
 
     def reopen(self) -> None:
         """Throw every handle away and open the file again; readers in flight get Unavailable."""
@@ -145,6 +178,7 @@ class Database:
                 return
             self._closed = True
             self._close_handles()
+        self.record.finish()
         _release(self.file)
 
     def _close_handles(self) -> None:
@@ -165,6 +199,7 @@ class Database:
     def _close_writer(self) -> None:
         self.connection.close()
         self._root.close()
+        self.record.let_go()
 
 
 def default_memory_limit_mb() -> int:
@@ -198,10 +233,10 @@ def _connect(
     try:
         return duckdb.connect(str(file), config=config)
     except duckdb.Error as error:
-        raise _startup_error(error) from error
+        raise startup_error(error) from error
 
 
-def _startup_error(error: duckdb.Error) -> StartupError:
+def startup_error(error: duckdb.Error) -> StartupError:
     """One line that says what to do; DuckDB's own text names paths and is not shown."""
     text = str(error)
     lowered = text.lower()
@@ -209,25 +244,24 @@ def _startup_error(error: duckdb.Error) -> StartupError:
         holder = _LOCK_HOLDER.search(text)
         who = f"process {holder[1]}" if holder else "another process"
         return StartupError(f"the event store is open in {who}: stop it first")
-    if "not a valid duckdb" in lowered:
-        return StartupError(
-            "events.duckdb is not a DuckDB file: move it away or restore it from a backup"
-        )
-    if "permission denied" in lowered or "read-only file system" in lowered:
-        return StartupError(
-            "no permission to write events.duckdb: give this user the data folder and its files"
-        )
-    if "no space" in lowered or "too large" in lowered or "quota" in lowered:
-        return StartupError("no room on the disk of the data folder: free some and start again")
-    if "no such file" in lowered or "cannot open file" in lowered:
-        return StartupError("the data folder does not exist or can not be entered: make it first")
+    for words, advice in _ADVICE:
+        if any(word in lowered for word in words):
+            return StartupError(advice)
     return StartupError(
         f"events.duckdb can not be opened ({text.splitlines()[0][:200]}):"
         " restore it from a backup, or use the program version that wrote it"
     )
 
 
+def is_damage(text: str) -> bool:
+    """Whether DuckDB says that a checksum of the file is wrong or that its end is missing."""
+    return any(words in text.lower() for words in _DAMAGE)
+
+
 def _reason(error: duckdb.Error) -> str:
+    if is_damage(str(error)):
+        _log.error("events.duckdb is damaged: %s", error)
+        return _DAMAGED
     if isinstance(error, duckdb.OutOfMemoryException):
         return "the event store has not enough memory for this question: narrow it or try later"
     return "the event store can not answer now"

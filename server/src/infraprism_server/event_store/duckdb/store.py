@@ -29,7 +29,7 @@ from infraprism_server.event_store.contract import (
 )
 from infraprism_server.event_store.duckdb import entities, events, export, usage
 from infraprism_server.event_store.duckdb.appending import Appender
-from infraprism_server.event_store.duckdb.database import Database
+from infraprism_server.event_store.duckdb.database import Database, startup_error
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
 from infraprism_server.event_store.duckdb.recent_ids import RecentIds
 from infraprism_server.event_store.duckdb.rollup import Folding
@@ -46,14 +46,20 @@ def open_event_store(
     memory_limit_mb: int | None = None,
     threads: int | None = None,
     max_waiting_events: int = MAX_WAITING_EVENTS,
+    accept_loss: bool = False,
 ) -> DuckDBEventStore:
     """Open `events.duckdb` in a folder that exists, making the file when there is none.
 
     memory_limit_mb: what DuckDB may use, by default a quarter of the machine and at most 1,024.
-    threads: by default one per processor. Raises StartupError with one line that says what to do.
+    threads: by default one per processor. accept_loss: open what is left when acknowledged events
+    are missing, which is refused otherwise. Raises StartupError with one line that says what to do.
     """
     database = Database(
-        folder, instance_id=instance_id, memory_limit_mb=memory_limit_mb, threads=threads
+        folder,
+        instance_id=instance_id,
+        memory_limit_mb=memory_limit_mb,
+        threads=threads,
+        accept_loss=accept_loss,
     )
     return DuckDBEventStore(
         database, clock=clock, max_waiting_events=max_waiting_events, folding=Folding()
@@ -78,6 +84,9 @@ class DuckDBEventStore:
         self._appender = Appender(database, dictionaries or Dictionaries(), folding, recent)
         try:
             self._appender.load()
+        except duckdb.Error as error:
+            database.close()
+            raise startup_error(error) from error
         except BaseException:
             database.close()
             raise

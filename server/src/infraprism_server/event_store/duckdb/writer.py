@@ -205,6 +205,10 @@ class Writer:
         if isinstance(error, StartupError):
             self.problem = error.message
             return True
+        if isinstance(error, OSError):  # the record of commits could not be synced
+            _log.error("a write beside the event store failed: %s", error.strerror)
+            self.problem = _STORAGE_PROBLEM
+            return True
         if not isinstance(error, duckdb.Error):
             if not isinstance(error, InfraPrismError | pa.ArrowInvalid | OverflowError):
                 _log.error("a write failed", exc_info=error)
@@ -258,6 +262,8 @@ def _promise() -> Future[Any]:
 
 
 def _as_answer(error: Exception) -> Exception:
+    if isinstance(error, OSError):
+        return Unavailable("the event store could not confirm this: send it again, it counts once")
     if isinstance(error, StartupError) or (
         isinstance(error, duckdb.Error) and not isinstance(error, duckdb.DataError)
     ):
