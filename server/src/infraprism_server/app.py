@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 
 import infraprism_server.accounts.routes
 import infraprism_server.api_keys.routes
+import infraprism_server.dashboard.routes
 import infraprism_server.entities.routes
 import infraprism_server.events.routes
 import infraprism_server.exports.routes
@@ -33,6 +34,8 @@ from infraprism_server.background.jobs import JobQueue
 from infraprism_server.background.schedule import BackgroundWork, Recurring, Schedule
 from infraprism_server.background.worker import Worker
 from infraprism_server.clock import Clock
+from infraprism_server.dashboard.frame import Dashboard, error_page, wants_page
+from infraprism_server.dashboard.service import SignInService
 from infraprism_server.entities.service import EntityService
 from infraprism_server.entities.store import EntityRecords
 from infraprism_server.event_store.contract import EventStore
@@ -88,6 +91,7 @@ class Application:
         api_keys: ApiKeyService,
         events: EventService,
         usage: UsageService,
+        sign_in: SignInService,
         store: EventStore,
         background: Sequence[BackgroundWork],
         clock: Clock,
@@ -97,6 +101,7 @@ class Application:
         self.api_keys = api_keys
         self.events = events
         self.usage = usage
+        self.sign_in = sign_in
         self.clock = clock
         self._store = store
         self._background = background
@@ -158,15 +163,19 @@ def compose(
         _exports(ground, events),
         _webhooks(ground),
     ]
+    limiter = RateLimiter(settings.rate_limit_url, clock)
+    sign_in = SignInService(engine, clock, api_keys)
+    features.append(_dashboard(ground, features, sign_in, limiter))
     routes = [
         *FEATURE_ROUTES,
         *infraprism_server.exports.routes.OPEN_ROUTES,
+        *infraprism_server.dashboard.routes.ROUTES,
         *_system_routes(ground, settings.public_url or address),
     ]
     gateway = Gateway(
         _litestar(routes, features),
         authenticator=api_keys,
-        limiter=RateLimiter(settings.rate_limit_url, clock),
+        limiter=limiter,
         hosts=HostPolicy(settings.host, settings.allowed_hosts, settings.public_url),
         proxies=TrustedProxies(settings.trusted_proxies),
         metrics=RequestMetrics(registry),
@@ -178,6 +187,7 @@ def compose(
         api_keys=api_keys,
         events=events,
         usage=usage,
+        sign_in=sign_in,
         store=store,
         background=[schedule, *(work for feature in features for work in feature.background)],
         clock=clock,
@@ -244,6 +254,28 @@ def _webhooks(ground: _Ground) -> _Feature:
     )
 
 
+def _dashboard(
+    ground: _Ground,
+    features: Sequence[_Feature],
+    sign_in: SignInService,
+    limiter: RateLimiter,
+) -> _Feature:
+    """Pages call every other feature's service: those that `Dashboard` has a field for."""
+    services = {name: each for feature in features for name, each in feature.services.items()}
+    wanted = set(Dashboard.__struct_fields__)
+    dashboard = Dashboard(
+        sign_in=sign_in,
+        limiter=limiter,
+        clock=ground.clock,
+        public_url=ground.settings.public_url,
+        **{name: service for name, service in services.items() if name in wanted},  # type: ignore[arg-type]
+    )
+    return _Feature(
+        {"dashboard": dashboard},
+        recurring=(Recurring("ended dashboard sessions", PURGE_SECONDS, sign_in.purge),),
+    )
+
+
 def _system_routes(ground: _Ground, address: str) -> Sequence[HTTPRouteHandler]:
     token = ground.settings.metrics_token
     return system_routes(
@@ -283,6 +315,8 @@ def _provide(service: object) -> Provide:
 
 def _answer_error(request: ApiRequest, exception: Exception) -> Response[bytes]:
     error = error_from(exception, str(request.scope["infraprism_request_id"]))  # type: ignore[typeddict-item]
+    if wants_page(request):
+        return error_page(request, error)
     return Response(
         error_answer(error),
         status_code=error.status,

@@ -21,6 +21,10 @@ LAZY_COMMANDS = {
         "importer.command:import_command",
         "Send CSV, JSON lines or Parquet FILES of LLM calls to a server.",
     ),
+    "login-link": (
+        "dashboard.cli:login_link_command",
+        "Print a link that signs one browser in to the dashboard, within an hour.",
+    ),
     "keys": ("api_keys.cli:keys_group", "Make, list and delete API keys."),
     "prices": (
         "pricing.cli:prices_group",

@@ -120,7 +120,7 @@ async def _listen(
     # Only now: the threads that were started before, HTTP's and DuckDB's own, stay free.
     stay_on_one_core()
     address = http_address(settings.host, port)
-    print_listening(console, address, made_key)
+    print_listening(console, address, made_key, _sign_in_link(application, address))
     log.info("listening", address=address)
     ending = asyncio.create_task(stopping.wait())
     await asyncio.wait({serving, ending}, return_when=asyncio.FIRST_COMPLETED)
@@ -133,6 +133,14 @@ async def _listen(
     if not done:
         log.warning("requests under way were cut", waited_seconds=DRAIN_SECONDS)
         serving.cancel()
+
+
+def _sign_in_link(application: Application, address: str) -> str | None:
+    """A link into the dashboard, where it is clear whose: there is one account."""
+    found, total = application.accounts.page(limit=1)
+    if total != 1:
+        return None
+    return f"{address}/sign-in/link?token={application.sign_in.make_link(found[0].number)}"
 
 
 def _calm_the_interpreter() -> None:

@@ -62,9 +62,18 @@ def print_key(console: Console, key: str) -> None:
     console.print(f"  {key}\n", soft_wrap=True)
 
 
-def print_listening(console: Console, address: str, made_key: str | None) -> None:
-    """Where the server answers, and a line to paste."""
+def print_listening(
+    console: Console, address: str, made_key: str | None, sign_in_link: str | None
+) -> None:
+    """Where the server answers, a link into the dashboard, and a line to paste."""
     console.print(f"\n[bold]InfraPrism answers at {address}[/]  (API: {address}/docs)")
+    if sign_in_link is not None:
+        console.print("Dashboard, signed in (once, within an hour):", style="dim")
+        console.print(f"  {sign_in_link}", soft_wrap=True, markup=False)
+    else:
+        console.print(
+            "Dashboard: open that address; `infraprism login-link` signs you in.", style="dim"
+        )
     key = made_key or "$INFRAPRISM_API_KEY"
     console.print("What did each of them cost?", style="dim")
     # One line however narrow the terminal is: it is there to be pasted.

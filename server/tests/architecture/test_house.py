@@ -28,6 +28,7 @@ LAYERS = {
     "service": 3,
     "account_prices": 3,  # the services' memories of what the store says
     "last_used": 3,
+    "frame": 4,  # what the dashboard's pages stand in
     "dispatch": 3,  # the service of those who deliver, and what they count
     "measures": 3,
     "deliveries": 2,  # the webhooks' second store, and what is made of its rows

@@ -264,3 +264,23 @@ unpriced_alerts = Table(
     Column("created_at_us", BigInteger, nullable=False),
 )
 """The days on which an account was told of an unpriced model."""
+
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("account", Integer, ForeignKey("accounts.number"), nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("expires_at_us", BigInteger, nullable=False),
+)
+"""Links into the dashboard, each good once; the row goes when it is used."""
+
+dashboard_sessions = Table(
+    "dashboard_sessions",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),
+    Column("account", Integer, ForeignKey("accounts.number"), nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+    Column("expires_at_us", BigInteger, nullable=False),
+)
+"""Browsers that are signed in; the row goes when they sign out."""

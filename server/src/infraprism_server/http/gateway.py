@@ -111,7 +111,11 @@ class Gateway:
                 if status >= 400 and not body.ended:
                     await body.discard()
                     extra.extend([] if body.ended else [(b"connection", b"close")])
-                message = {**message, "headers": [*message.get("headers", []), *extra]}
+                told = message.get("headers", [])
+                names = {name.lower() for name, _ in told}
+                # A page may have said it already, in its own words.
+                added = [header for header in extra if header[0] not in names]
+                message = {**message, "headers": [*told, *added]}
             await send(message)
 
         try:

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.response import Redirect
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
@@ -89,11 +88,7 @@ def system_routes(
     def css() -> Response[str]:
         return Response(stylesheet, media_type="text/css; charset=utf-8")
 
-    @get("/", sync_to_thread=False, status_code=302)
-    def start() -> Redirect:
-        return Redirect("/docs", status_code=302)
-
-    return [healthz, readyz, metrics, openapi, docs, css, start]
+    return [healthz, readyz, metrics, openapi, docs, css]
 
 
 def _check_metrics_access(request: ApiRequest, token: str | None) -> None:

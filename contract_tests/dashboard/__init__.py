@@ -1,0 +1,1 @@
+"""The dashboard in a real browser, and its routes without one."""
