@@ -1,0 +1,1 @@
+"""Anomalies: spend that left its band, told once, with reasons."""
