@@ -1,0 +1,1 @@
+"""How the anomaly detector is judged: labelled series, injected spend, CPU."""

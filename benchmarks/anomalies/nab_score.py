@@ -58,17 +58,13 @@ def group_score(files: list[Labelled], detections: list[NDArray[np.int64]]) -> f
     return 100 * (raw + windows) / (2 * windows)
 
 
-def best_threshold(
-    files: list[Labelled], scores: list[NDArray[np.float64]]
-) -> tuple[float, float]:
+def best_threshold(files: list[Labelled], scores: list[NDArray[np.float64]]) -> tuple[float, float]:
     """The one threshold for all files that scores best, as the published figures are made."""
     known = np.concatenate([score[~np.isnan(score)] for score in scores])
     candidates = np.unique(np.quantile(known, np.linspace(0.5, 1, 400)))
     return max(
-        (
-            (group_score(files, [np.flatnonzero(score >= limit) for score in scores]), float(limit))
-            for limit in candidates
-        )
+        (group_score(files, [np.flatnonzero(score >= limit) for score in scores]), float(limit))
+        for limit in candidates
     )
 
 

@@ -9,7 +9,14 @@ import numpy as np
 from benchmarks.anomalies.synthetic import FIRST_HOUR, HOURS, KINDS, MONTH_STARTS, Suite
 from infraprism_server.anomalies import detection
 from infraprism_server.anomalies.detection import Finding, Tuning
-from infraprism_server.anomalies.episode import DRIFT_SILENCE_HOURS, Episode, grown, is_same_story, opened, rested
+from infraprism_server.anomalies.episode import (
+    DRIFT_SILENCE_HOURS,
+    Episode,
+    grown,
+    is_same_story,
+    opened,
+    rested,
+)
 from infraprism_server.anomalies.history import History
 
 WARM_UP_HOURS = 21 * 24

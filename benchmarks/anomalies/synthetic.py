@@ -71,7 +71,9 @@ def make(seed: int, entities: int) -> Suite:
     return Suite(cost, calls.sum(axis=0).astype(float), late, known_from + FIRST_HOUR, injections)
 
 
-def _season(rng: np.random.Generator, hours: NDArray[np.int64], entities: int) -> NDArray[np.float64]:
+def _season(
+    rng: np.random.Generator, hours: NDArray[np.int64], entities: int
+) -> NDArray[np.float64]:
     local = hours[:, None] + rng.integers(-8, 9, entities)
     local = local + np.where(hours[:, None] + FIRST_HOUR >= DST_HOUR, rng.random(entities) < 0.5, 0)
     hour, day = local % 24, (local + FIRST_HOUR) // 24

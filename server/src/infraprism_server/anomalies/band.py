@@ -70,9 +70,7 @@ def band(
     thin = np.flatnonzero(np.isnan(found.expected) | (known_from > hour - SEASON_HOURS))
     if len(thin):
         places = thin if chosen is None else chosen[thin]
-        ends = np.union1d(
-            recent_ends(hour, window), comparable_ends(hour, window, offset_hours)
-        )
+        ends = np.union1d(recent_ends(hour, window), comparable_ends(hour, window, offset_hours))
         recent = _band_of(
             history.windows(ends, window, places), _cost_per_call(history, places), FEWEST
         )
@@ -94,7 +92,7 @@ def ends_used(history: History, entity: int, hour: int, window: int, offset_hour
 
 def spread(values: Floats, expected: Floats, cost_per_call: Floats, high: Floats) -> Floats:
     """The scale: the widest of what the comparable windows, their top and counting itself say."""
-    return np.maximum.reduce(
+    widest: Floats = np.maximum.reduce(
         (
             MAD_TO_SIGMA * values,
             (high - expected) / 3,
@@ -102,6 +100,7 @@ def spread(values: Floats, expected: Floats, cost_per_call: Floats, high: Floats
             np.sqrt(np.maximum(expected, cost_per_call) * cost_per_call),
         )
     )
+    return widest
 
 
 def _band_of(values: Floats, cost_per_call: Floats, fewest: int) -> Band:
@@ -110,7 +109,10 @@ def _band_of(values: Floats, cost_per_call: Floats, fewest: int) -> Band:
     expected = _quantile(values, count, 0.5)
     away = np.sort(np.abs(values - expected[:, None]), axis=1)
     scale = spread(
-        _quantile(away, count, 0.5), expected, cost_per_call, _quantile(values, count, HIGH_QUANTILE)
+        _quantile(away, count, 0.5),
+        expected,
+        cost_per_call,
+        _quantile(values, count, HIGH_QUANTILE),
     )
     none: Bools = count < fewest
     expected[none] = np.nan

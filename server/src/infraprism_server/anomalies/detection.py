@@ -100,7 +100,12 @@ def find_spikes(
             excess = actual - judged.expected
             out: Bools = (excess >= scales * judged.scale) & (excess >= gate) & rising
         for entity in _confirmed(
-            history, hour, window, np.flatnonzero(out), scales, actual, earlier_month_start
+            history,
+            hour,
+            window,
+            np.flatnonzero(out),
+            actual=actual,
+            earlier_month_start=earlier_month_start,
         ):
             expected, scale = float(judged.expected[entity]), float(judged.scale[entity])
             finding = Finding(
@@ -165,8 +170,14 @@ def find_newcomers(history: History, hour: int, tuning: Tuning) -> list[Finding]
         if actual > limit and actual - expected >= tuning.minimum_impact_pico:
             findings.append(
                 Finding(
-                    int(entity), "new_entity", int(first[entity]), hour + 1, actual, expected,
-                    0.0, limit,
+                    int(entity),
+                    "new_entity",
+                    int(first[entity]),
+                    hour + 1,
+                    actual,
+                    expected,
+                    0.0,
+                    limit,
                 )
             )
     return findings
@@ -187,14 +198,15 @@ def _confirmed(
     hour: int,
     window: int,
     out: Ints,
-    scales: float,
+    *,
     actual: Floats,
     earlier_month_start: int | None,
 ) -> list[int]:
     """Those that are odd also beside what costs too much to ask of every entity.
 
     An entity that is often silent, or young, has no season yet: what it once spent in any window
-    of four weeks, episodes too, is its habit, and twice that is odd; thrice when it is both. A month's start is compared with the one before it.
+    of four weeks, episodes too, is its habit. Twice that is odd; thrice when it is both. A month's
+    start is compared with the one before it.
     """
     if not len(out):
         return []

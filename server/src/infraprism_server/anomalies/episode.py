@@ -10,7 +10,7 @@ from infraprism_server.anomalies.detection import Finding
 
 QUIET_HOURS: Final = 24
 RETURN_HOURS: Final = 168
-"""What returns within this, over a weekend or a week later, is the same story and not told again ..."""
+"""What returns within this, a weekend or a week later, is the same story: not told again ..."""
 WORSE: Final = 2.0
 """... unless it is this many times as severe as what was told."""
 LONGEST_MASK_HOURS: Final = 168
@@ -33,9 +33,7 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
 
 def opened(finding: Finding, start_hour: int) -> Episode:
     """The episode that a finding begins."""
-    return Episode(
-        start_hour=start_hour, end_hour=finding.end_hour, severity=finding.severity
-    )
+    return Episode(start_hour=start_hour, end_hour=finding.end_hour, severity=finding.severity)
 
 
 def is_same_story(episode: Episode, finding: Finding) -> bool:

@@ -40,12 +40,12 @@ class History:
 
     @property
     def entities(self) -> int:
-        return self.cost.shape[1]
+        return int(self.cost.shape[1])
 
     @property
     def end_hour(self) -> int:
         """The hour after the last one."""
-        return self.first_hour + self.cost.shape[0]
+        return self.first_hour + int(self.cost.shape[0])
 
     def leave_out(self, entity: int, start_hour: int, end_hour: int) -> None:
         """Mask the hours from start to before end: an episode, not a habit.
@@ -77,9 +77,9 @@ class History:
         """(ends, entities): every earlier window of these days, masked or not; none overlaps."""
         oldest = max(hour - days * 24, self.first_hour + hours - 1)
         last = np.arange(oldest, hour - hours + 1) - self.first_hour + 1
-        found: Floats = self._sums[last[:, None], entities] - self._sums[
-            last[:, None] - hours, entities
-        ]
+        found: Floats = (
+            self._sums[last[:, None], entities] - self._sums[last[:, None] - hours, entities]
+        )
         return found
 
     def windows(self, ends: Ints, hours: int, entities: Ints | None = None) -> Floats:
@@ -102,7 +102,7 @@ class History:
         return result
 
     def _place(self, hour: int) -> int:
-        return min(max(hour - self.first_hour, 0), self.cost.shape[0])
+        return min(max(hour - self.first_hour, 0), int(self.cost.shape[0]))
 
     def _recount(self, entity: int, start: int) -> None:
         counted = np.cumsum(self._left_out[start:, entity]) + self._left_out_sums[start, entity]

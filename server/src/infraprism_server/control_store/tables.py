@@ -284,3 +284,57 @@ dashboard_sessions = Table(
     Column("expires_at_us", BigInteger, nullable=False),
 )
 """Browsers that are signed in; the row goes when they sign out."""
+
+anomalies = Table(
+    "anomalies",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Integer, ForeignKey("accounts.number"), nullable=False),
+    Column("entity_type", Text, nullable=False),  # empty, with entity_id: the account's total
+    Column("entity_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # spike, drift, new_entity
+    Column("status", Text, nullable=False),  # open, expected, resolved
+    Column("start_us", BigInteger, nullable=False),  # of the episode
+    Column("end_us", BigInteger, nullable=False),
+    Column("closed", Boolean, nullable=False),  # 24 quiet hours have passed
+    Column("new_normal", Boolean, nullable=False),
+    Column("severity", Text, nullable=False),  # decimal: half-widths of the band
+    Column("detail", Text, nullable=False),  # JSON, see anomalies/store.py
+    Column("detected_at_us", BigInteger, nullable=False),
+    Column("updated_at_us", BigInteger, nullable=False),
+    UniqueConstraint("account", "entity_type", "entity_id", "kind", "start_us"),
+    Index("ix_anomalies_account_detected_at_us", "account", "detected_at_us"),
+    Index("ix_anomalies_account_end_us", "account", "end_us"),
+)
+"""One row an episode; it is told in the transaction that inserts it, and so once."""
+
+anomaly_settings = Table(
+    "anomaly_settings",
+    metadata,
+    Column("account", Integer, ForeignKey("accounts.number"), primary_key=True),
+    Column("sensitivity", Text, nullable=False),
+    Column("minimum_impact_pico", Text, nullable=False),
+    Column("watched_types", Text),  # JSON list; null: every type, and the total
+    Column("snoozed_until_us", BigInteger),
+)
+
+planned_activities = Table(
+    "planned_activities",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("account", Integer, ForeignKey("accounts.number"), nullable=False, index=True),
+    Column("entity_type", Text, nullable=False),  # empty, with entity_id: the whole account
+    Column("entity_id", Text, nullable=False),
+    Column("start_us", BigInteger, nullable=False),
+    Column("end_us", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created_at_us", BigInteger, nullable=False),
+)
+
+anomaly_runs = Table(
+    "anomaly_runs",
+    metadata,
+    Column("account", Integer, ForeignKey("accounts.number"), primary_key=True),
+    Column("judged_to_hour", BigInteger, nullable=False),  # exclusive, hours since the epoch
+    Column("ran_at_us", BigInteger, nullable=False),
+)

@@ -21,6 +21,8 @@ from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from infraprism_server.event_store.hourly_costs import HourlyCosts
+
 CostSource: TypeAlias = Literal["computed", "reported", "unpriced"]
 EntitySort: TypeAlias = Literal[
     "total_cost", "total_events", "first_seen", "last_seen", "entity_id"
@@ -342,6 +344,20 @@ class EventStore(Protocol):
 
     def usage(self, query: UsageQuery) -> UsagePage:
         """Sums by bucket and group."""
+        ...
+
+    def hourly_costs(
+        self,
+        account: int,
+        start_us: int,
+        end_us: int,
+        *,
+        at_least_pico: int = 0,
+        page: int = 0,
+        entities: int = 8_192,
+    ) -> HourlyCosts:
+        """Costs by clock hour of the entities that cost at least so much over the range, a page
+        of them at a time. The range starts and ends on whole hours."""
         ...
 
     def find_extent(self, account: int) -> tuple[int, int] | None:

@@ -27,13 +27,14 @@ from infraprism_server.event_store.contract import (
     UsagePage,
     UsageQuery,
 )
-from infraprism_server.event_store.duckdb import entities, events, export, usage
+from infraprism_server.event_store.duckdb import entities, events, export, hourly, usage
 from infraprism_server.event_store.duckdb.appending import Appender
 from infraprism_server.event_store.duckdb.database import Database, startup_error
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
 from infraprism_server.event_store.duckdb.recent_ids import RecentIds
 from infraprism_server.event_store.duckdb.rollup import Folding
 from infraprism_server.event_store.duckdb.writer import Writer
+from infraprism_server.event_store.hourly_costs import HourlyCosts
 
 MAX_WAITING_EVENTS: Final = 100_000
 
@@ -137,6 +138,27 @@ class DuckDBEventStore:
     def usage(self, query: UsageQuery) -> UsagePage:
         """Sums by bucket and group."""
         return usage.usage(self._database, query)
+
+    def hourly_costs(
+        self,
+        account: int,
+        start_us: int,
+        end_us: int,
+        *,
+        at_least_pico: int = 0,
+        page: int = 0,
+        entities: int = 8_192,
+    ) -> HourlyCosts:
+        """Columns of costs by entity and hour, of a page of entities."""
+        return hourly.hourly_costs(
+            self._database,
+            account,
+            start_us,
+            end_us,
+            at_least_pico=at_least_pico,
+            page=page,
+            entities=entities,
+        )
 
     def find_extent(self, account: int) -> tuple[int, int] | None:
         """The timestamps of the oldest and the newest event."""
