@@ -69,6 +69,8 @@ def serve(settings: Settings, *, bootstrap_account: bool, accept_loss: bool = Fa
                 threads=settings.query_threads,
                 max_waiting_events=settings.max_event_queue,
                 accept_loss=accept_loss,
+                long_reads=settings.long_reads,
+                read_timeout_seconds=settings.read_timeout_seconds,
             )
             try:
                 application = compose(settings, engine, store, clock, address)

@@ -76,6 +76,16 @@ class Settings(BaseSettings):
     query_threads: int | None = Field(
         None, ge=1, le=64, description="Threads of the event store. Default: the machine's cores."
     )
+    long_reads: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Questions that scan events (tags, sessions, rare filters) answered at once; "
+        "16 more may wait, beyond that 503. Default: one for every two cores.",
+    )
+    read_timeout_seconds: float = Field(
+        30.0, ge=0.1, le=3600, description="How long a read may take before 503 is answered."
+    )
 
     @field_validator("trusted_proxies", "allowed_hosts", mode="before")
     @classmethod

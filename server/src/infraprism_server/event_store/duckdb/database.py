@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ import duckdb
 from infraprism_server.errors import StartupError, Unavailable
 from infraprism_server.event_store.duckdb import schema
 from infraprism_server.event_store.duckdb.commit_record import CommitRecord
+from infraprism_server.event_store.duckdb.long_reads import TIMEOUT_SECONDS, Deadlines, LongReads
 
 FILE_NAME: Final = "events.duckdb"
 CHECKPOINT_THRESHOLD: Final = "16MB"
@@ -74,9 +75,13 @@ class Database:
         checkpoint_threshold: str = CHECKPOINT_THRESHOLD,
         accept_loss: bool = False,
         record: CommitRecord | None = None,
+        long_reads: LongReads | None = None,
+        read_timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         self.file = folder.resolve() / FILE_NAME
         self.record = record or CommitRecord(self.file, accept_loss=accept_loss)
+        self.long_reads = long_reads or LongReads()
+        self._deadlines = Deadlines(read_timeout_seconds)
         self.instance_id = instance_id
         self.steps = steps
         self._config: dict[str, str | bool | int | float | list[str]] = {
@@ -140,8 +145,11 @@ class Database:
         return cursor
 
     @contextmanager
-    def snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor inside one transaction: all its statements see the same events."""
+    def snapshot(self, *, timed: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor inside one transaction: all its statements see the same events.
+
+        timed: Unavailable when they take longer than a reader may wait; not for background work.
+        """
         with self._guard:
             if self._closed:
                 raise Unavailable("the event store is closed")
@@ -150,7 +158,8 @@ class Database:
         try:
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             try:
-                yield cursor
+                with self._deadlines.watch(cursor) if timed else nullcontext():
+                    yield cursor
             finally:
                 cursor.execute("ROLLBACK")
         except duckdb.Error as error:
@@ -178,6 +187,7 @@ class Database:
                 return
             self._closed = True
             self._close_handles()
+        self._deadlines.close()
         self.record.finish()
         _release(self.file)
 

@@ -7,6 +7,7 @@ ids and row numbers of those days alone, then read the rows of the page.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -53,7 +54,9 @@ def list_events(
         if selection.nothing or selection.start_us >= selection.end_us:
             return EventPage(events=[], total=0, next_position=None)
         grid = rollup.ENTITY_DAY if selection.by_entity or selection.details else rollup.QUARTER
-        window = _find_window(cursor, selection, grid, limit=limit, offset=offset, after=after)
+        # Without sums made beforehand to count by, every event of the range is looked at.
+        with database.long_reads.turn() if selection.details else nullcontext():
+            window = _find_window(cursor, selection, grid, limit=limit, offset=offset, after=after)
         if window.first is None or window.last is None:
             return EventPage(events=[], total=window.total, next_position=None)
         start_us = max(selection.start_us, window.first * grid.width_us)
@@ -78,7 +81,7 @@ def scan_events(
     database: Database, where: EventFilter, *, limit: int, after: Position | None
 ) -> list[Event]:
     """Events from the oldest on."""
-    with database.snapshot() as cursor:
+    with database.snapshot(timed=False) as cursor:
         selection = select(cursor, where)
         if selection.nothing:
             return []

@@ -37,7 +37,7 @@ def export(
     progress: Callable[[float], None],
 ) -> int:
     """Write every matching event to `path`; how many there were."""
-    with database.snapshot() as cursor:
+    with database.snapshot(timed=False) as cursor:
         selection = select(cursor, where)
         condition = selection.events(selection.start_us, selection.end_us)
         text = f"false AND {condition.text}" if selection.nothing else condition.text

@@ -31,6 +31,7 @@ from infraprism_server.event_store.duckdb import entities, events, export, hourl
 from infraprism_server.event_store.duckdb.appending import Appender
 from infraprism_server.event_store.duckdb.database import Database, startup_error
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
+from infraprism_server.event_store.duckdb.long_reads import TIMEOUT_SECONDS, LongReads
 from infraprism_server.event_store.duckdb.recent_ids import RecentIds
 from infraprism_server.event_store.duckdb.rollup import Folding
 from infraprism_server.event_store.duckdb.writer import Writer
@@ -48,12 +49,17 @@ def open_event_store(
     threads: int | None = None,
     max_waiting_events: int = MAX_WAITING_EVENTS,
     accept_loss: bool = False,
+    long_reads: int | None = None,
+    read_timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> DuckDBEventStore:
     """Open `events.duckdb` in a folder that exists, making the file when there is none.
 
     memory_limit_mb: what DuckDB may use, by default a quarter of the machine and at most 1,024.
     threads: by default one per processor. accept_loss: open what is left when acknowledged events
-    are missing, which is refused otherwise. Raises StartupError with one line that says what to do.
+    are missing, which is refused otherwise. long_reads: how many scans run at once, by default one
+    for every two processors. read_timeout_seconds: how long any read may take.
+
+    Raises StartupError with one line that says what to do.
     """
     database = Database(
         folder,
@@ -61,6 +67,8 @@ def open_event_store(
         memory_limit_mb=memory_limit_mb,
         threads=threads,
         accept_loss=accept_loss,
+        long_reads=LongReads(long_reads),
+        read_timeout_seconds=read_timeout_seconds,
     )
     return DuckDBEventStore(
         database, clock=clock, max_waiting_events=max_waiting_events, folding=Folding()

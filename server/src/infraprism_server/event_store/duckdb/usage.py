@@ -6,6 +6,7 @@ Rows are summed by codes first; names and tag values are looked up once per sum,
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,7 +72,8 @@ def usage(database: Database, query: UsageQuery) -> UsagePage:
         else:
             pieces = rollup.parts(selection, grid, rollup.watermark(cursor), start_us, end_us)
         statement = _statement(query, groups, pieces, grid)
-        found = cursor.execute(statement.text, list(statement.values)).fetchall()
+        with database.long_reads.turn() if grid is None else nullcontext():
+            found = cursor.execute(statement.text, list(statement.values)).fetchall()
     width = len(groups.names)
     rows = [
         UsageRow(
@@ -105,7 +107,7 @@ def find_extent(database: Database, account: int) -> tuple[int, int] | None:
 
 def list_unpriced(database: Database, account: int) -> list[UnpricedModel]:
     """Models with unpriced events, most events first."""
-    with database.snapshot() as cursor:
+    with database.snapshot() as cursor, database.long_reads.turn():
         found = cursor.execute(
             """SELECT m.provider, m.model, sum(u.events), sum(u.input_tokens),
             sum(u.output_tokens), min(u.first_us), max(u.last_us)
