@@ -11,6 +11,7 @@ import msgspec
 
 from infraprism_server.errors import InvalidRequest
 from infraprism_server.event_store.contract import Event, Position
+from infraprism_server.events.admission import Admission
 from infraprism_server.events.schemas import (
     BatchAnswer,
     EventBatch,
@@ -20,7 +21,7 @@ from infraprism_server.events.schemas import (
 )
 from infraprism_server.events.service import EventService, PendingBatch
 from infraprism_server.http.authentication import SCOPE_INGEST
-from infraprism_server.http.body import check_media_type, decompressed, read_bounded
+from infraprism_server.http.body import check_media_type, decompressed
 from infraprism_server.http.fields import printable
 from infraprism_server.http.idempotency import idempotency_key_of
 from infraprism_server.http.operation import (
@@ -87,6 +88,9 @@ GET_COST = Operation(
 )
 
 
+_admission = Admission()
+
+
 @cache
 def _intake() -> ThreadPoolExecutor:
     """Decoding and pricing hold the interpreter: more threads would only take turns at it."""
@@ -99,13 +103,14 @@ async def post_events(request: ApiRequest, events: EventService) -> JsonResponse
     headers = request.headers
     check_media_type(headers.get("content-type"))
     key = idempotency_key_of(headers.get("idempotency-key"))
-    body = await read_bounded(request.stream(), headers.get("content-length"), MAX_BATCH_BYTES)
+    body = await _admission.read(request.stream(), headers.get("content-length"), MAX_BATCH_BYTES)
     encoding = headers.get("content-encoding")
 
     def take() -> PendingBatch:
         return events.take(account, decompressed(body, encoding, MAX_BATCH_BYTES), key)
 
-    pending = await asyncio.get_running_loop().run_in_executor(_intake(), take)
+    with _admission.wait(len(body)):
+        pending = await asyncio.get_running_loop().run_in_executor(_intake(), take)
     return answer(pending.answer(await asyncio.wrap_future(pending.stored)))
 
 
