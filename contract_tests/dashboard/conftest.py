@@ -5,11 +5,14 @@ from __future__ import annotations
 import http.client
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
+from contract_tests.dashboard.pages import SHOWN
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 from infraprism_server.accounts.service import AccountService
 from infraprism_server.clock import SystemClock
@@ -31,6 +34,16 @@ def browser() -> Iterator[Browser]:
         )
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def shown_account(server: ServerProcess) -> TestAccount:
+    """An account that every address in PAGES shows something of."""
+    account = server.add_account("dashboard-shown")
+    client = server.client(account)
+    client.ingest([{**SHOWN, "timestamp": now_text()}])
+    client.close()
+    return account
 
 
 @pytest.fixture
@@ -79,6 +92,11 @@ def sign_in(server: ServerProcess, context: BrowserContext) -> Callable[[TestAcc
         return context.new_page()
 
     return open_page
+
+
+def now_text() -> str:
+    """This second as a timestamp of the API."""
+    return datetime.fromtimestamp(int(time.time()), UTC).isoformat()
 
 
 def sign_in_token(server: ServerProcess, account: TestAccount) -> str:

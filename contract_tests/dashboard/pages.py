@@ -4,10 +4,35 @@ from __future__ import annotations
 
 PAGES = [
     "/",
+    "/?range=month&by=tags[feature]",
+    "/explorer?group=entity_id&group=model",
+    "/explorer?metric=latency&group=model&interval=hour&range=24h",
+    "/entities?q=shown",
+    "/entities/customer/shown-customer",
+    "/events",
+    "/events?live=1",
+    "/events/shown-event",
+    "/sessions",
 ]
-"""Addresses that answer 200 to an account with events."""
+"""Addresses that answer 200 to an account that has `SHOWN` among its events."""
 
 FORMS = [
     "/sign-out",
+    "/first-key",
+    "/entities/customer/shown-customer",
 ]
 """Paths of forms: none may be posted to from elsewhere, or without the page's token."""
+
+SHOWN = {
+    "id": "shown-event",
+    "provider": "openai",
+    "model": "gpt-4o",
+    "input_tokens": 1_000,
+    "output_tokens": 500,
+    "latency_ms": 840,
+    "entity_type": "customer",
+    "entity_id": "shown-customer",
+    "session_id": "shown-session",
+    "tags": {"feature": "chatbot"},
+}
+"""One call, without its timestamp: what the pages show."""

@@ -17,8 +17,8 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture(scope="module")
-def cookie(server: ServerProcess, account_a: TestAccount) -> str:
-    return session_cookie(server, account_a)
+def cookie(server: ServerProcess, shown_account: TestAccount) -> str:
+    return session_cookie(server, shown_account)
 
 
 @pytest.fixture

@@ -118,6 +118,11 @@ class Model:
             self.entity(entity_type, entity_id, where)
             for entity_type, entity_id in sorted(names)
             if query.entity_type in (None, entity_type)
+            and (
+                query.id_contains is None
+                or query.id_contains.lower() in entity_id.lower()
+                or (entity_type, entity_id) in query.named
+            )
         ]
         key = {
             "total_cost": lambda e: e.sums.cost_pico,

@@ -196,6 +196,8 @@ def test_usage_equals_the_model(
 @given(
     history=histories,
     entity_type=st.none() | st.sampled_from(["customer", "nobody"]),
+    id_contains=st.none() | st.sampled_from(["A", "c", "1", "%", ""]),
+    named=st.just(()) | st.just((("customer", "acme"), ("team", "nobody"))),
     start_us=maybe_instant,
     end_us=maybe_instant,
     sort=st.sampled_from(["total_cost", "total_events", "first_seen", "last_seen", "entity_id"]),

@@ -15,12 +15,12 @@ MAX_DAYS_AGO = 30
 
 
 def money(pico: int) -> str:
-    """$1,234.56; below a cent two digits that count: $0.0054."""
+    """$1,234.56; below a dollar two digits that count: $0.15, $0.0054."""
     amount = decimal_from_pico(pico)
-    if pico == 0 or abs(pico) >= PICO_PER_DOLLAR // 100:
+    if pico == 0 or abs(pico) >= PICO_PER_DOLLAR:
         return _signed(amount, f"{abs(amount):,.2f}")
     # adjusted() is the place of the first digit that is not zero.
-    places = 1 - amount.adjusted()
+    places = max(2, 1 - amount.adjusted())
     rounded = abs(amount).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)
     return _signed(amount, format(rounded, "f"))
 
@@ -52,10 +52,12 @@ def percent(part: int, whole: int) -> str:
     """A share with one digit after the point; a dash where there is no whole."""
     if whole == 0:
         return "–"
+    if part == 0:
+        return "0 %"
     share = 100 * part / whole
     if 0 < share < 0.1:
         return "<0.1 %"
-    return f"{share:.1f} %"
+    return "100 %" if part == whole else f"{share:.1f} %"
 
 
 def change(now: int, before: int) -> str | None:

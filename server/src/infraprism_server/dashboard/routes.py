@@ -19,7 +19,7 @@ from infraprism_server.dashboard.frame import (
     redirect,
 )
 from infraprism_server.dashboard.origin import SAFE_SITES, check_same_origin
-from infraprism_server.dashboard.pages import overview
+from infraprism_server.dashboard.pages import entities, events, explorer, overview, sessions
 from infraprism_server.dashboard.session import COOKIE, cookie_header
 from infraprism_server.errors import InfraPrismError, NotFound
 from infraprism_server.http.operation import ApiRequest, in_thread
@@ -146,4 +146,8 @@ ROUTES: list[HTTPRouteHandler] = [
     sign_out,
     static,
     *overview.ROUTES,
+    *explorer.ROUTES,
+    *entities.ROUTES,
+    *events.ROUTES,
+    *sessions.ROUTES,
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,6 +35,7 @@ from infraprism_server.money import pico_from_decimal
 
 WRITE_TIMEOUT_SECONDS = 30
 MAX_MODELS = 1_000
+MAX_NAMED = 1_000
 
 
 class EntityService:
@@ -52,15 +54,24 @@ class EntityService:
         self._clock = clock
 
     def page(
-        self, account: int, query: ListEntitiesQuery, offset: int
+        self, account: int, query: ListEntitiesQuery, offset: int, search: str | None = None
     ) -> tuple[list[EntityOut], int]:
-        """A page of entities and how many there are in all."""
+        """A page of entities and how many there are in all.
+
+        `search` keeps those with the text in their id or name, whatever its case.
+        """
+        named: list[tuple[str, str]] = []
+        if search is not None:
+            check_printable(search, "search")
+            named = self._records.find_named(account, search, MAX_NAMED)
         zone = zone_named(query.timezone or self._accounts.get(account).timezone)
         span = parse_range(query.start_date, query.end_date, zone)
         page = self._store.list_entities(
             EntityQuery(
                 account=account,
                 entity_type=query.type,
+                id_contains=search,
+                named=tuple(named),
                 start_us=span.start_us,
                 end_us=span.end_us,
                 sort=query.sort.removeprefix("-"),  # type: ignore[arg-type]
@@ -98,6 +109,11 @@ class EntityService:
         zone = zone_named(self._accounts.get(account).timezone)
         fields = self._fields(totals, record, TimeRange(None, None), zone)
         return EntityDetail(**fields, cost_by_model=by_model)
+
+    def names(self, account: int, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """The names that were given to some of these (type, id) pairs, up to a page of them."""
+        found = self._records.find_many(account, keys)
+        return {key: record.name for key, record in found.items() if record.name is not None}
 
     def patch(
         self, account: int, entity_type: str, entity_id: str, patch: PatchEntity

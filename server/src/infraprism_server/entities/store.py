@@ -51,6 +51,17 @@ class EntityRecords:
             rows = connection.execute(statement).all()
         return {(row[0], row[1]): EntityRecord(row[2], row[3], row[4]) for row in rows}
 
+    def find_named(self, account: int, text: str, limit: int) -> list[tuple[str, str]]:
+        """(type, id) of entities whose name has the text in it, whatever its case (of ASCII)."""
+        statement = (
+            select(entities.c.entity_type, entities.c.entity_id)
+            .where(entities.c.account == account, entities.c.name.icontains(text, autoescape=True))
+            .order_by(entities.c.entity_type, entities.c.entity_id)
+            .limit(limit)
+        )
+        with self._engine.connect() as connection:
+            return [(row[0], row[1]) for row in connection.execute(statement).all()]
+
     def change(
         self,
         account: int,

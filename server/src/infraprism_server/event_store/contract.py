@@ -201,6 +201,10 @@ class EntityQuery(msgspec.Struct, frozen=True, kw_only=True):
 
     account: int
     entity_type: str | None = None
+    id_contains: str | None = None
+    """Only entities whose id has this text in it, whatever its case, and those in `named`."""
+    named: tuple[tuple[str, str], ...] = ()
+    """(type, id) of entities that `id_contains` lets through too: their names matched."""
     start_us: int | None = None
     end_us: int | None = None
     sort: EntitySort = "total_cost"

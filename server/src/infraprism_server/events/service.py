@@ -126,6 +126,10 @@ class EventService:
         """Newest first."""
         return self._store.list_events(where, limit=limit, offset=offset, after=after)
 
+    def find_extent(self, account: int) -> tuple[int, int] | None:
+        """The timestamps of the account's oldest and newest event; None when it has none."""
+        return self._store.find_extent(account)
+
     def get(self, account: int, event_id: str) -> Event:
         """The event, or NotFound."""
         event = self._store.find_event(account, event_id)

@@ -56,6 +56,8 @@ def list_entities(database: Database, query: EntityQuery) -> EntityPage:
         of_type = Clause("n.account = ?", (query.account,))
         if query.entity_type is not None:
             of_type &= Clause("n.entity_type = ?", (query.entity_type,))
+        if query.id_contains is not None:
+            of_type &= _matching(query.id_contains, query.named)
         ((total,),) = cursor.execute(
             f"SELECT count(*) FROM entities n WHERE {of_type.text}",  # noqa: S608
             list(of_type.values),
@@ -117,6 +119,14 @@ def find_entity(
         first_seen_us=first_us,
         last_seen_us=last_us,
         sums=sums.get(code, Sums()),
+    )
+
+
+def _matching(text: str, named: Sequence[tuple[str, str]]) -> Clause:
+    return Clause(
+        "(contains(lower(n.entity_id), lower(?)) OR (n.entity_type, n.entity_id) IN"
+        " (SELECT (unnest(?::VARCHAR[]), unnest(?::VARCHAR[]))))",
+        (text, [kind for kind, _ in named], [name for _, name in named]),
     )
 
 

@@ -54,7 +54,7 @@ function dollars(value) {
   const size = Math.abs(value);
   if (size >= 1e6) return `$${(value / 1e6).toFixed(2)} M`;
   if (size >= 1000) return `$${value.toLocaleString("en", { maximumFractionDigits: 0 })}`;
-  if (size >= 1) return `$${value.toFixed(2)}`;
+  if (size >= 1) return `$${Number.isInteger(value) ? value : value.toFixed(2)}`;
   return `$${Number(value.toPrecision(2))}`;
 }
 
