@@ -40,7 +40,8 @@ from infraprism_server.entities.service import EntityService
 from infraprism_server.entities.store import EntityRecords
 from infraprism_server.event_store.contract import EventStore
 from infraprism_server.events.service import EventService
-from infraprism_server.exports.files import ExportFolder
+from infraprism_server.exports.bucket import BucketAccess, ExportBucket
+from infraprism_server.exports.files import ExportFiles, ExportFolder
 from infraprism_server.exports.service import ExportService
 from infraprism_server.exports.tasks import export_tasks
 from infraprism_server.http.addresses import HostPolicy, TrustedProxies
@@ -218,6 +219,18 @@ def _pricing(ground: _Ground) -> tuple[PricingService, _Feature]:
 
 
 def _exports(ground: _Ground, events: EventService) -> _Feature:
+    settings = ground.settings
+    files: ExportFiles = ExportFolder(settings.data_dir)
+    if settings.exports_url is not None:
+        secret = settings.exports_secret_access_key
+        access = BucketAccess(
+            url=settings.exports_url,
+            endpoint=settings.exports_endpoint,
+            region=settings.exports_region,
+            access_key_id=settings.exports_access_key_id,
+            secret_access_key=None if secret is None else secret.get_secret_value(),
+        )
+        files = ExportBucket(access, settings.data_dir)
     exports = ExportService(
         ground.engine,
         clock=ground.clock,
@@ -225,8 +238,8 @@ def _exports(ground: _Ground, events: EventService) -> _Feature:
         event_store=ground.store,
         jobs=ground.jobs,
         box=ground.box,
-        folder=ExportFolder(ground.settings.data_dir),
-        public_url=ground.settings.public_url,
+        files=files,
+        public_url=settings.public_url,
     )
     return _Feature(
         {"exports": exports},

@@ -60,6 +60,24 @@ class Settings(BaseSettings):
         False,
         description="Let webhooks go to loopback and private addresses, over http and to any port.",
     )
+    exports_url: str | None = Field(
+        None,
+        description="Bucket of export files, s3://bucket/prefix. Default: a folder in the data "
+        "folder.",
+    )
+    exports_endpoint: str | None = Field(
+        None, description="Where a bucket is that is not Amazon's, such as http://127.0.0.1:9000."
+    )
+    exports_region: str | None = Field(
+        None, description="The bucket's region. Default: AWS_REGION, or us-east-1."
+    )
+    exports_access_key_id: str | None = Field(
+        None,
+        description="Key id for the bucket. Default: AWS_ACCESS_KEY_ID, or the machine's role.",
+    )
+    exports_secret_access_key: SecretStr | None = Field(
+        None, description="Its secret. Default: AWS_SECRET_ACCESS_KEY, or the machine's role."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )
@@ -99,7 +117,12 @@ class Settings(BaseSettings):
     def _lower(cls, value: object) -> object:
         return value.strip().lower() if isinstance(value, str) else value
 
-    @field_validator("public_url", "control_url", "secret_key", "metrics_token", mode="before")
+    @field_validator(
+        *("public_url", "control_url", "secret_key", "metrics_token"),
+        *("exports_url", "exports_endpoint", "exports_region"),
+        *("exports_access_key_id", "exports_secret_access_key"),
+        mode="before",
+    )
     @classmethod
     def _empty_is_absent(cls, value: object) -> object:
         # `INFRAPRISM_PUBLIC_URL=` in an environment file means that it is not set.

@@ -14,11 +14,12 @@ from sqlalchemy import Engine
 
 from infraprism_server.background.jobs import JobQueue
 from infraprism_server.background.worker import Worker
-from infraprism_server.clock import FixedClock
+from infraprism_server.clock import MICROSECONDS_PER_SECOND, FixedClock
 from infraprism_server.event_store.contract import Event, EventStore
 from infraprism_server.event_store.duckdb.store import open_event_store
 from infraprism_server.events.service import EventService
-from infraprism_server.exports.files import ExportFolder
+from infraprism_server.exports.files import ExportFiles, ExportFolder
+from infraprism_server.exports.link import PURPOSE, signed_path
 from infraprism_server.exports.schemas import CreateExport, ExportOut
 from infraprism_server.exports.service import ExportService
 from infraprism_server.exports.tasks import export_tasks
@@ -27,6 +28,7 @@ from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.pricing.service import PricingService
 from infraprism_server.secret_box import SecretBox
 
+SECRET = "k" * 32
 ADDRESS = "http://127.0.0.1:8080"
 
 
@@ -71,6 +73,13 @@ class House:
         path, _, query = export.download_url.removeprefix(ADDRESS).partition("?")
         return self.service.file_of(export.id, path, query.encode())[0]
 
+    def own_link(self, export: ExportOut) -> tuple[str, bytes]:
+        """Path and query of a link of ours to an export, wherever its file is."""
+        expires_seconds = self.clock.now_us() // MICROSECONDS_PER_SECOND + 60
+        keys = SecretBox([SECRET]).signing_keys(PURPOSE)
+        path, _, query = signed_path(keys, export.id, expires_seconds).partition("?")
+        return path, query.encode()
+
     def events(self, count: int, account: int | None = None, **fields: Any) -> None:
         noon_us = self.clock.now_us()
         events = [
@@ -90,7 +99,13 @@ class House:
 
 
 @pytest.fixture
-def house(engine, cast, clock, data_dir) -> Iterator[House]:
+def files(data_dir) -> ExportFiles:
+    """Where this module's exports lie."""
+    return ExportFolder(data_dir)
+
+
+@pytest.fixture
+def house(engine, cast, clock, data_dir, files) -> Iterator[House]:
     store = open_event_store(data_dir, instance_id="i", clock=clock, memory_limit_mb=256, threads=2)
     jobs = JobQueue(engine, clock)
     pricing = PricingService(engine, clock, PriceBook(), store, jobs)
@@ -101,8 +116,8 @@ def house(engine, cast, clock, data_dir) -> Iterator[House]:
         events=EventService(store, pricing, cast.accounts, clock),
         event_store=store,
         jobs=jobs,
-        box=SecretBox(["k" * 32]),
-        folder=ExportFolder(data_dir),
+        box=SecretBox([SECRET]),
+        files=files,
         public_url=None,
     )
     yield House(

@@ -12,6 +12,7 @@ from litestar.response import Stream
 from infraprism_server.errors import InvalidRequest
 from infraprism_server.exports.link import PATH_PREFIX
 from infraprism_server.exports.schemas import (
+    MEDIA_TYPES,
     CreateExport,
     ExportDeletedOut,
     ExportId,
@@ -40,12 +41,6 @@ _TAG = "Exports"
 _ONE = "/v1/exports/{export_id:str}"
 _ID = {"export_id": ExportId}
 _CHUNK_BYTES = 256 * 1024
-_MEDIA_TYPES = {
-    "csv": "text/csv",
-    "json": "application/x-ndjson",
-    "parquet": "application/vnd.apache.parquet",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-}
 
 CREATE_EXPORT = Operation(
     method="POST",
@@ -131,7 +126,7 @@ async def download(request: ApiRequest, export_id: str, exports: ExportService) 
     size = (await to_thread.run_sync(file.stat)).st_size
     return Stream(
         _chunks(file),
-        media_type=_MEDIA_TYPES[file_format],
+        media_type=MEDIA_TYPES[file_format],
         headers={
             # With its length, a download that was cut off is noticed.
             "Content-Length": str(size),

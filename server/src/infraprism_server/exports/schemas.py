@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -13,6 +13,12 @@ from infraprism_server.http.wire import Instant
 
 Format = Literal["csv", "json", "parquet", "xlsx"]
 Status = Literal["processing", "completed", "failed"]
+MEDIA_TYPES: Final[dict[str, str]] = {
+    "csv": "text/csv",
+    "json": "application/x-ndjson",
+    "parquet": "application/vnd.apache.parquet",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
 ExportId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, description="The export's id.")]
 
 

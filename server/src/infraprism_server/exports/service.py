@@ -12,11 +12,11 @@ from sqlalchemy import Connection, Engine
 from infraprism_server.background.jobs import JobQueue
 from infraprism_server.background.outbox import publish
 from infraprism_server.clock import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND, Clock
-from infraprism_server.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from infraprism_server.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unavailable
 from infraprism_server.event_store.contract import EventFilter, EventStore, ExportFormat
 from infraprism_server.events.service import EventService
 from infraprism_server.exports import store
-from infraprism_server.exports.files import ExportFolder
+from infraprism_server.exports.files import ExportFiles
 from infraprism_server.exports.link import PURPOSE, is_valid, signed_path
 from infraprism_server.exports.schemas import CreateExport, ExportOut, Format, Status
 from infraprism_server.exports.store import ExportRow, Position
@@ -27,6 +27,7 @@ from infraprism_server.secret_box import SecretBox
 
 EXPORT: Final = "exp"
 KIND: Final = "export"
+REMOVAL: Final = "export removal"
 COMPLETED: Final = "export.completed"
 LIFETIME_US: Final = MICROSECONDS_PER_DAY
 MAX_PROCESSING: Final = 20
@@ -40,6 +41,12 @@ class ExportJob(msgspec.Struct, frozen=True):
 
     where: EventFilter
     format: Format
+
+
+class RemovalJob(msgspec.Struct, frozen=True):
+    """An export that is gone and whose file is not."""
+
+    export_id: str
 
 
 class ExportProgress(msgspec.Struct, frozen=True):
@@ -68,7 +75,7 @@ class ExportService:
         event_store: EventStore,
         jobs: JobQueue,
         box: SecretBox,
-        folder: ExportFolder,
+        files: ExportFiles,
         public_url: str | None,
         max_workbook_rows: int = MAX_ROWS,
     ) -> None:
@@ -78,7 +85,7 @@ class ExportService:
         self._event_store = event_store
         self._jobs = jobs
         self._keys = box.signing_keys(PURPOSE)
-        self._folder = folder
+        self._files = files
         self._public_url = public_url
         self._max_workbook_rows = max_workbook_rows
 
@@ -139,7 +146,10 @@ class ExportService:
             if not store.delete_export(connection, account, export_id):
                 raise _no_export()
         self._jobs.cancel(account, KIND, export_id)
-        self._folder.remove(export_id)
+        try:
+            self._files.remove(export_id)
+        except Unavailable:
+            self._jobs.insert(REMOVAL, account, RemovalJob(export_id))
 
     def file_of(self, export_id: str, path: str, query: bytes) -> tuple[Path, str]:
         """The file a link is for, and its format.
@@ -153,8 +163,8 @@ class ExportService:
             row = store.find_for_link(connection, export_id)
         if row is None or self._is_expired(row):
             raise NotFound("This export was removed")
-        file = self._folder.path(export_id, row.format)
-        if not file.is_file():
+        file = self._files.find(export_id, row.format)
+        if file is None:
             raise NotFound("This export was removed")
         return file, row.format
 
@@ -166,11 +176,11 @@ class ExportService:
         Every attempt begins anew: a file has its name only when it is whole. What `progress`
         raises (cancelled, stopping) ends it and leaves nothing behind.
         """
-        partial = self._folder.partial(export_id)
+        partial = self._files.partial(export_id)
         try:
             rows = self._write_file(job, partial, progress)
-            progress(rows)  # not cancelled, and ours still
-            size_bytes = self._folder.keep(partial, export_id, job.format)
+            # Not cancelled, and ours still: asked until the file is where it belongs.
+            size_bytes = self._files.keep(partial, export_id, job.format, lambda: progress(rows))
         finally:
             partial.unlink(missing_ok=True)
         now_us = self._clock.now_us()
@@ -188,8 +198,12 @@ class ExportService:
             if completed and row is not None:
                 publish(connection, account, COMPLETED, self._out(row), now_us)
         if row is None:  # deleted while the file got its name
-            self._folder.remove(export_id)
+            self._files.remove(export_id)
         return rows
+
+    def remove_file(self, removal: RemovalJob) -> None:
+        """Remove what could not be removed when its export was deleted. Unavailable: not yet."""
+        self._files.remove(removal.export_id)
 
     def purge(self) -> int:
         """Remove the files of exports that have expired; how many exports those were."""
@@ -197,7 +211,7 @@ class ExportService:
         with self._engine.connect() as connection:
             late = store.select_expired(connection, now_us)
         for export_id in late:
-            self._folder.remove(export_id)
+            self._files.remove(export_id)
             with self._engine.begin() as connection:
                 store.mark_purged(connection, export_id)
         return len(late)
@@ -260,6 +274,10 @@ class ExportService:
             return None
         # Whole seconds, rounded down: a link never outlives its file.
         expires_seconds = row.expires_at_us // MICROSECONDS_PER_SECOND
+        left_seconds = expires_seconds - self._clock.now_us() // MICROSECONDS_PER_SECOND
+        link = self._files.foreign_link(row.id, row.format, left_seconds)
+        if link is not None:
+            return link
         return row.base_url + signed_path(self._keys, row.id, expires_seconds)
 
     def _is_expired(self, row: ExportRow) -> bool:

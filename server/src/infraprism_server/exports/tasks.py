@@ -5,7 +5,14 @@ from __future__ import annotations
 import msgspec
 
 from infraprism_server.background.worker import JobRun, Task
-from infraprism_server.exports.service import KIND, ExportJob, ExportProgress, ExportService
+from infraprism_server.exports.service import (
+    KIND,
+    REMOVAL,
+    ExportJob,
+    ExportProgress,
+    ExportService,
+    RemovalJob,
+)
 
 
 def export_tasks(exports: ExportService) -> dict[str, Task]:
@@ -23,4 +30,7 @@ def export_tasks(exports: ExportService) -> dict[str, Task]:
         wanted = run.input(ExportJob)
         return ExportProgress(exports.write(account, run.job.id, wanted, progress))
 
-    return {KIND: export}
+    def remove(run: JobRun) -> None:
+        exports.remove_file(run.input(RemovalJob))
+
+    return {KIND: export, REMOVAL: remove}
