@@ -16,8 +16,10 @@ _numbers = count(1)
 ENVIRONMENT = {
     "INFRAPRISM_TRUSTED_PROXIES": "127.0.0.1/32",
     "INFRAPRISM_ALLOW_PRIVATE_WEBHOOKS": "true",
+    "INFRAPRISM_ANOMALY_SECONDS": "0.2",
 }
-"""A test may speak for many client addresses, by X-Forwarded-For, and webhooks stay at home."""
+"""A test may speak for many client addresses, by X-Forwarded-For, webhooks stay at home, and
+anomalies are looked for all the time."""
 
 
 @pytest.fixture(scope="session")

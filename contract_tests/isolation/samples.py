@@ -5,9 +5,12 @@ A new route whose body or id is not known here fails the matrix: it can not be m
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+from urllib.parse import quote
 
 from contract_tests.harness.client import Client
 from contract_tests.isolation.routes import Route
@@ -64,6 +67,15 @@ BODIES: dict[str, Callable[[str], Any]] = {
         "format": "csv",
         "model": f"{mark}-model",
     },
+    "PATCH /v1/anomalies/{anomaly_id}": lambda _: {"status": "expected"},
+    "PATCH /v1/anomalies/settings": lambda _: {"sensitivity": "high", "minimum_impact_usd": 2.5},
+    "POST /v1/anomalies/planned": lambda mark: {
+        "start_date": "2025-01-01",
+        "end_date": "2025-01-31",
+        "entity_type": "customer",
+        "entity_id": f"{mark}-entity",
+        "note": f"{mark} note",
+    },
     "PATCH /v1/webhooks/{webhook_id}": lambda mark: {"url": f"{NOWHERE}/{mark}/changed"},
 }
 
@@ -90,6 +102,30 @@ def _event(client: Client, mark: str) -> str:
     return event_id
 
 
+def _anomaly(client: Client, mark: str) -> str:
+    """Five quiet days of a new entity, then an hour that is not: found within seconds."""
+    name = f"{mark}-odd-{next(_numbers)}"
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    calls = [
+        one_event(mark)
+        | {
+            "id": f"{name}-{hour}",
+            "timestamp": (now - timedelta(hours=hour)).isoformat(),
+            "entity_id": name,
+            "cost_usd": 0.05 if hour else 500,
+        }
+        for hour in range(120)
+    ]
+    assert client.ingest(calls)["accepted"] == 120
+    deadline = time.monotonic() + 30
+    path = f"/v1/anomalies?entity_type=customer&entity_id={quote(name, safe='')}"
+    while not (found := client.ok(path)["data"]):
+        assert time.monotonic() < deadline, "no anomaly was found"
+        time.sleep(0.1)
+    anomaly_id: str = found[0]["id"]
+    return anomaly_id
+
+
 MAKERS: dict[str, Callable[[Client, str], str]] = {
     "event_id": _event,
     "entity_type": lambda *_: "customer",
@@ -98,6 +134,8 @@ MAKERS: dict[str, Callable[[Client, str], str]] = {
     "key_id": lambda client, mark: _made(client, "/v1/api-keys", mark),
     "export_id": lambda client, mark: _made(client, "/v1/exports", mark),
     "webhook_id": lambda client, mark: _made(client, "/v1/webhooks", mark),
+    "planned_id": lambda client, mark: _made(client, "/v1/anomalies/planned", mark),
+    "anomaly_id": _anomaly,
 }
 
 

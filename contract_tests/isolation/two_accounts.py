@@ -20,12 +20,13 @@ UNSTABLE = frozenset(
         *("status", "attempts", "attempt_count", "next_attempt_at", "last_attempt_at"),
         *("delivered_at", "finished_at", "last_status", "last_error", "response_status"),
         *("download_url", "expires_at", "completed_at", "rows_written", "rows_total"),
+        *("ongoing", "text", "actual_usd", "impact_usd", "impact_percent"),
         *("size_bytes", "events_done", "events_total", "result"),
     }
 )
 """Fields that change by use, by the time of asking, or by work in the background."""
 
-_SERVER_ID = re.compile(r"(?:acc|key|prc|rpr|wh|dlv|exp|lim|ano|evt)_[0-9a-f]{20,}")
+_SERVER_ID = re.compile(r"(?:acc|key|prc|rpr|wh|dlv|exp|lim|ano|pln|evt)_[0-9a-f]{20,}")
 
 
 @dataclass
@@ -51,7 +52,7 @@ class Recorder(Client):
         self.requests.append((method, path, body))
         self.made_ids.update(
             re.findall(
-                r"(?:acc|key|prc|rpr|wh|dlv|exp|lim|ano|evt)_[0-9a-f]{20,}", str(answer.body)
+                r"(?:acc|key|prc|rpr|wh|dlv|exp|lim|ano|pln|evt)_[0-9a-f]{20,}", str(answer.body)
             )
         )
         return answer

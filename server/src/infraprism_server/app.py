@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine
 
 import infraprism_server.accounts.routes
+import infraprism_server.anomalies.routes
 import infraprism_server.api_keys.routes
 import infraprism_server.dashboard.routes
 import infraprism_server.entities.routes
@@ -29,6 +30,10 @@ import infraprism_server.usage.routes
 import infraprism_server.webhooks.routes
 from infraprism_server import __version__
 from infraprism_server.accounts.service import AccountService
+from infraprism_server.anomalies.measures import AnomalyCollector
+from infraprism_server.anomalies.service import AnomalyService
+from infraprism_server.anomalies.tasks import anomaly_tasks
+from infraprism_server.anomalies.watch import Watch
 from infraprism_server.api_keys.service import FLUSH_INTERVAL_SECONDS, ApiKeyService
 from infraprism_server.background.jobs import JobQueue
 from infraprism_server.background.schedule import BackgroundWork, Recurring, Schedule
@@ -77,6 +82,7 @@ FEATURE_ROUTES: list[HTTPRouteHandler] = [
     *infraprism_server.api_keys.routes.ROUTES,
     *infraprism_server.exports.routes.ROUTES,
     *infraprism_server.webhooks.routes.ROUTES,
+    *infraprism_server.anomalies.routes.ROUTES,
 ]
 OPERATIONS: list[Operation] = [handler.opt["operation"] for handler in FEATURE_ROUTES]
 
@@ -163,6 +169,7 @@ def compose(
         _Feature({"entities": EntityService(store, EntityRecords(engine), accounts, clock)}),
         _exports(ground, events),
         _webhooks(ground),
+        _anomalies(ground),
     ]
     limiter = RateLimiter(settings.rate_limit_url, clock)
     sign_in = SignInService(engine, clock, api_keys)
@@ -245,6 +252,21 @@ def _exports(ground: _Ground, events: EventService) -> _Feature:
         {"exports": exports},
         recurring=(Recurring("expired exports", PURGE_SECONDS, exports.purge),),
         background=(Worker(ground.jobs, export_tasks(exports)),),
+    )
+
+
+def _anomalies(ground: _Ground) -> _Feature:
+    engine, clock, accounts, jobs = ground.engine, ground.clock, ground.accounts, ground.jobs
+    ground.registry.register(AnomalyCollector(engine))
+    service = AnomalyService(
+        engine, clock=clock, accounts=accounts, event_store=ground.store, jobs=jobs
+    )
+    seconds = ground.settings.anomaly_seconds
+    watch = Watch(engine, ground.store, accounts, clock, open_hour_seconds=15 * seconds)
+    return _Feature(
+        {"anomalies": service},
+        recurring=(Recurring("anomalies", seconds, watch.run_due),),
+        background=(Worker(jobs, anomaly_tasks(watch)),),
     )
 
 

@@ -78,6 +78,13 @@ class Settings(BaseSettings):
     exports_secret_access_key: SecretStr | None = Field(
         None, description="Its secret. Default: AWS_SECRET_ACCESS_KEY, or the machine's role."
     )
+    anomaly_seconds: float = Field(
+        60.0,
+        ge=0.1,
+        le=3600,
+        description="Seconds between two looks for hours that closed; an open hour is looked at "
+        "every fifteenth time.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )

@@ -33,6 +33,10 @@ LAYERS = {
     "measures": 3,
     "deliveries": 2,  # the webhooks' second store, and what is made of its rows
     "message": 2,
+    "watch": 3,  # the service that judges; it shares these with the one that answers
+    "answers": 2,
+    "reasons": 2,
+    "reading": 2,
     "store": 2,
 }
 """Height of a layer; every other file of a feature is a noun, at 1."""
