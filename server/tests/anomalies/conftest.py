@@ -76,6 +76,12 @@ class House:
             self.clock.advance(timedelta(hours=1))
             self.watch.run(self.account)
 
+    def quiet(self, hours: int) -> None:
+        """So many ordinary hours close, and are judged together."""
+        self.spend({hour: DOLLAR for hour in range(self.hour, self.hour + hours)})
+        self.clock.advance(timedelta(hours=hours))
+        self.watch.run(self.account)
+
     def found(self, **query: Any) -> list[AnomalyOut]:
         return self.service.page(self.account, ListAnomaliesQuery(**query)).data
 

@@ -61,9 +61,7 @@ def test_an_episode_grows_and_is_resolved_after_a_quiet_day(house) -> None:
     (one,) = house.found()
     assert one.episode.start.us == start * HOUR
     assert one.episode.end.us == (start + 4) * HOUR
-    for _ in range(25):
-        house.spend({house.hour: DOLLAR})
-        house.next_hour()
+    house.quiet(25)
     (one,) = house.found()
     assert (one.status, one.ongoing) == ("resolved", False)
     assert len(house.told()) == 1
@@ -145,9 +143,7 @@ def test_expected_teaches(house) -> None:
         told.append(len(house.told()))
         for one in house.found(status="open"):
             house.service.mark(house.account, one.id, "expected")
-        for _ in range(23):
-            house.spend({house.hour: DOLLAR})
-            house.next_hour()
+        house.quiet(23)
     assert told[0] == 1
     assert told[-1] == 1
 
