@@ -78,7 +78,7 @@ class House:
 
     def quiet(self, hours: int) -> None:
         """So many ordinary hours close, and are judged together."""
-        self.spend({hour: DOLLAR for hour in range(self.hour, self.hour + hours)})
+        self.spend(dict.fromkeys(range(self.hour, self.hour + hours), DOLLAR))
         self.clock.advance(timedelta(hours=hours))
         self.watch.run(self.account)
 
