@@ -18,12 +18,14 @@ from tempfile import TemporaryDirectory
 from contract_tests.conftest import ENVIRONMENT
 from contract_tests.harness.server_process import ServerProcess
 from contract_tests.isolation.two_accounts import Recorder, check_replay
+from contract_tests.notifications.receiver import Receiver
 from contract_tests.reliability.crashes import (
     crash_cycles,
     kill_between_write_and_answer,
     store_many,
     terminate_cycles,
 )
+from contract_tests.reliability.crossings import WRITERS, cross_at_once, watch_requests
 from contract_tests.reliability.edge_times import check_edge_times
 from contract_tests.reliability.interleavings import run_interleavings
 from contract_tests.schema.runner import assert_clean, run
@@ -77,6 +79,18 @@ def replays(server: ServerProcess, seed: int) -> int:
     return check_replay(owner, other, mark=f"canary-{seed}", seed=seed, rounds=12)
 
 
+def crossings(server: ServerProcess, seed: int) -> int:
+    """R26: 50 writers cross a limit at once, twenty times, and a hundred times with a kill."""
+    account = server.add_account("crossing")
+    with Receiver() as receiver:
+        client = server.client(account)
+        watch_requests(client, receiver)
+        client.close()
+        cross_at_once(server, account, receiver, seed=seed, rounds=20, kill=False)
+        cross_at_once(server, account, receiver, seed=seed + 1, rounds=100, kill=True)
+    return 120 * WRITERS
+
+
 def schema(server: ServerProcess, seed: int) -> int:
     """R44: schemathesis with 500 examples an operation."""
     assert_clean(run(server, server.folder, seed=seed, examples=500, timeout_seconds=4 * 3_600))
@@ -93,6 +107,7 @@ ROUNDS: dict[str, Round] = {
         edge_times,
         replays,
         recovery,
+        crossings,
         schema,
     )
 }

@@ -16,10 +16,11 @@ INGEST_ROUTES = frozenset(
         ("POST", "/v1/events"),
         ("GET", "/v1/me"),
         ("GET", "/v1/limits/status"),
+        ("GET", "/v1/limits/blocked"),
         ("POST", "/v1/sdk/reports"),
     }
 )
-"""decisions.md: `ingest`: POST events, `/v1/me`, limit status, the SDK's report."""
+"""decisions.md: `ingest`: POST events, `/v1/me`, limit status, who is blocked, the SDK's report."""
 
 
 @dataclass(frozen=True, slots=True)

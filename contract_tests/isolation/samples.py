@@ -76,6 +76,14 @@ BODIES: dict[str, Callable[[str], Any]] = {
         "entity_id": f"{mark}-entity",
         "note": f"{mark} note",
     },
+    "POST /v1/limits": lambda mark: {
+        "entity_type": "customer",
+        "entity_id": f"{mark}-limited",
+        "metric": "cost_usd",
+        "amount": 100,
+        "period": "month",
+    },
+    "PATCH /v1/limits/{limit_id}": lambda _: {"amount": 250.5},
     "PATCH /v1/webhooks/{webhook_id}": lambda mark: {"url": f"{NOWHERE}/{mark}/changed"},
 }
 
@@ -136,6 +144,7 @@ MAKERS: dict[str, Callable[[Client, str], str]] = {
     "webhook_id": lambda client, mark: _made(client, "/v1/webhooks", mark),
     "planned_id": lambda client, mark: _made(client, "/v1/anomalies/planned", mark),
     "anomaly_id": _anomaly,
+    "limit_id": lambda client, mark: _made(client, "/v1/limits", mark),
 }
 
 

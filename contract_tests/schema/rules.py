@@ -29,6 +29,11 @@ RULES_BEYOND_THE_SCHEMA: dict[str, frozenset[str]] = {
     "GET /v1/exports": frozenset({"cursor", "offset"}),
     "GET /v1/webhooks": frozenset({"cursor", "offset"}),
     "GET /v1/webhooks/{webhook_id}/deliveries": frozenset({"cursor", "offset"}),
+    "GET /v1/limits": frozenset({"cursor", "offset", "entity_id"}),
+    "POST /v1/limits": frozenset({"amount", "timezone", "entity_id", "approaching"}),
+    "PATCH /v1/limits/{limit_id}": frozenset({"amount", "timezone", "approaching"}),
+    "GET /v1/limits/status": frozenset({"entity_id"}),
+    "GET /v1/limits/blocked": frozenset({"since"}),
     "POST /v1/prices/repricings": frozenset({"start_date", "end_date", "entity_id"}),
 }
 

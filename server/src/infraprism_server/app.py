@@ -25,6 +25,7 @@ import infraprism_server.dashboard.routes
 import infraprism_server.entities.routes
 import infraprism_server.events.routes
 import infraprism_server.exports.routes
+import infraprism_server.limits.routes
 import infraprism_server.pricing.routes
 import infraprism_server.usage.routes
 import infraprism_server.webhooks.routes
@@ -58,10 +59,16 @@ from infraprism_server.http.openapi import build_openapi
 from infraprism_server.http.operation import ApiRequest, Operation
 from infraprism_server.http.rate_limit import RateLimiter
 from infraprism_server.http.system_routes import system_routes
+from infraprism_server.limits.ledger import Ledger
+from infraprism_server.limits.measures import LimitMeasures
+from infraprism_server.limits.service import LimitService
+from infraprism_server.limits.tasks import LimitWorker
+from infraprism_server.limits.watch import LimitWatch
 from infraprism_server.monitoring import process_registry, readiness
 from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.pricing.service import PricingService
 from infraprism_server.pricing.tasks import pricing_tasks
+from infraprism_server.pricing.unpriced_alerts import TELL_SECONDS, UnpricedAlerts
 from infraprism_server.secret_box import SecretBox, open_secret_box
 from infraprism_server.settings import Settings
 from infraprism_server.usage.service import UsageService
@@ -83,6 +90,7 @@ FEATURE_ROUTES: list[HTTPRouteHandler] = [
     *infraprism_server.exports.routes.ROUTES,
     *infraprism_server.webhooks.routes.ROUTES,
     *infraprism_server.anomalies.routes.ROUTES,
+    *infraprism_server.limits.routes.ROUTES,
 ]
 OPERATIONS: list[Operation] = [handler.opt["operation"] for handler in FEATURE_ROUTES]
 
@@ -160,7 +168,8 @@ def compose(
     jobs = JobQueue(engine, clock)
     ground = _Ground(settings, engine, store, clock, jobs, box, registry, accounts)
     pricing, pricing_feature = _pricing(ground)
-    events = EventService(store, pricing, accounts, clock)
+    limits, limits_feature = _limits(ground)
+    events = EventService(store, pricing, accounts, clock, limits)
     usage = UsageService(store, events, accounts, clock)
     features = [
         _keys(ground, api_keys),
@@ -170,6 +179,7 @@ def compose(
         _exports(ground, events),
         _webhooks(ground),
         _anomalies(ground),
+        limits_feature,
     ]
     limiter = RateLimiter(settings.rate_limit_url, clock)
     sign_in = SignInService(engine, clock, api_keys)
@@ -222,7 +232,25 @@ def _pricing(ground: _Ground) -> tuple[PricingService, _Feature]:
     threading.Thread(target=book.warm, name="price-book", daemon=True).start()
     pricing = PricingService(ground.engine, ground.clock, book, ground.store, ground.jobs)
     worker = Worker(ground.jobs, pricing_tasks(pricing, ground.store))
-    return pricing, _Feature({"pricing": pricing, "worker": worker}, background=(worker,))
+    alerts = UnpricedAlerts(ground.engine, ground.store, ground.clock)
+    return pricing, _Feature(
+        {"pricing": pricing, "worker": worker},
+        recurring=(Recurring("unpriced models", TELL_SECONDS, alerts.tell),),
+        background=(worker,),
+    )
+
+
+def _limits(ground: _Ground) -> tuple[LimitService, _Feature]:
+    engine, clock = ground.engine, ground.clock
+    ledger = Ledger(clock)
+    measures = LimitMeasures(ground.registry, ledger)
+    watch = LimitWatch(engine, ground.store, clock, ledger, measures)
+    service = LimitService(engine, clock, ground.accounts, ledger, watch)
+    return service, _Feature(
+        {"limits": service},
+        recurring=(Recurring("old limit alerts", PURGE_SECONDS, watch.purge),),
+        background=(LimitWorker(watch, ledger),),
+    )
 
 
 def _exports(ground: _Ground, events: EventService) -> _Feature:

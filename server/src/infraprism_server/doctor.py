@@ -36,6 +36,7 @@ from infraprism_server.errors import InfraPrismError
 from infraprism_server.event_store.duckdb.database import FILE_NAME as EVENTS_FILE
 from infraprism_server.event_store.duckdb.inspection import NEWEST_VERSION, inspect_file
 from infraprism_server.http.system_routes import Readiness
+from infraprism_server.limits.store import count_all, count_told
 from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.settings import Settings
 
@@ -177,6 +178,8 @@ def _stores(settings: Settings, *, running: bool) -> Findings:
         try:
             finding, instance = _control_store(engine, _with_log(control))
             yield finding
+            if schema_state(engine) is SchemaState.CURRENT:
+                yield _limits(engine)
         finally:
             engine.dispose()
     else:
@@ -210,6 +213,13 @@ def _control_store(engine: Engine, size: int) -> tuple[Finding, str | None]:
         return Finding("stores", "warn", f"{where} has an older schema", advice), instance
     shown = f"{where}: {_size(size)}, " if size else f"{where}: "
     return Finding("stores", "ok", f"{shown}schema {HEAD}, instance {instance}"), instance
+
+
+def _limits(engine: Engine) -> Finding:
+    with engine.connect() as connection:
+        count, told = count_all(connection), count_told(connection)
+    text = f"{count:,} limits; told: {told.get(True, 0):,} reached, {told.get(False, 0):,} near"
+    return Finding("limits", "ok", text)
 
 
 def _event_store(file: Path, instance: str | None) -> Findings:

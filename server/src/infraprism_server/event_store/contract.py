@@ -22,6 +22,7 @@ from typing import Literal, Protocol, TypeAlias
 import msgspec
 
 from infraprism_server.event_store.hourly_costs import HourlyCosts
+from infraprism_server.event_store.listening import TellsOfCommits
 
 CostSource: TypeAlias = Literal["computed", "reported", "unpriced"]
 EntitySort: TypeAlias = Literal[
@@ -293,7 +294,7 @@ class StoreStatus(msgspec.Struct, frozen=True):
     """One sentence when not healthy: what is wrong and what to do."""
 
 
-class EventStore(Protocol):
+class EventStore(TellsOfCommits, Protocol):
     """An event store. Methods raise errors.Unavailable when they can not work now."""
 
     def append(self, account: int, events: Sequence[Event]) -> Future[list[Outcome]]:

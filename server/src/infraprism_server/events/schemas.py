@@ -19,6 +19,7 @@ from infraprism_server.http.fields import (
 from infraprism_server.http.pagination import Cursor, Limit, Offset, Pagination
 from infraprism_server.http.time_range import QueryDate, ZoneName
 from infraprism_server.http.wire import Dollars, Instant
+from infraprism_server.limits.schemas import Blocked
 
 MAX_TOKENS = 1_000_000_000
 MAX_LATENCY_MS = 7 * 24 * 3_600_000
@@ -105,14 +106,6 @@ class Rejected(msgspec.Struct, frozen=True):
     error: ErrorDetail
 
 
-class Blocked(msgspec.Struct, frozen=True):
-    """An entity of the batch that a limit blocks now."""
-
-    entity_type: str
-    entity_id: str
-    limit_id: str
-
-
 class BatchAnswer(msgspec.Struct, frozen=True):
     """What became of a batch. What is counted here is durable and visible to the next read."""
 
@@ -120,6 +113,8 @@ class BatchAnswer(msgspec.Struct, frozen=True):
     duplicates: int
     rejected: list[Rejected]
     blocked: list[Blocked]
+    """The entities of the batch that a limit with action `block` blocks now. Nothing was refused:
+    the caller is asked to stop calling for them."""
 
 
 class EventOut(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from infraprism_server import ids
@@ -21,6 +22,8 @@ from infraprism_server.events.schemas import BatchAnswer, FilterQuery, Rejected
 from infraprism_server.http.error_body import ErrorDetail, error_detail
 from infraprism_server.http.fields import check_entity_id, check_printable
 from infraprism_server.http.time_range import parse_range, zone_named
+from infraprism_server.limits.schemas import Blocked
+from infraprism_server.limits.service import LimitService
 from infraprism_server.pricing.service import PricingService
 
 
@@ -28,13 +31,19 @@ class PendingBatch:
     """A batch that was handed to the store: `stored` is done when it is durable."""
 
     def __init__(
-        self, stored: Future[list[Outcome]], places: list[int], rejected: list[Rejected]
+        self,
+        stored: Future[list[Outcome]],
+        places: list[int],
+        rejected: list[Rejected],
+        blocked: Callable[[], list[Blocked]],
     ) -> None:
         self.stored = stored
+        self._blocked = blocked
         self._places = places
         self._rejected = rejected
 
     def answer(self, outcomes: list[Outcome]) -> BatchAnswer:
+        """What became of the batch, once `stored` is done."""
         rejected = list(self._rejected)
         for index, outcome in zip(self._places, outcomes, strict=True):
             if outcome is Outcome.CONFLICT:
@@ -44,7 +53,7 @@ class PendingBatch:
             accepted=outcomes.count(Outcome.ACCEPTED),
             duplicates=outcomes.count(Outcome.DUPLICATE),
             rejected=rejected,
-            blocked=[],
+            blocked=self._blocked(),
         )
 
 
@@ -62,8 +71,10 @@ class EventService:
         pricing: PricingService,
         accounts: AccountService,
         clock: Clock,
+        limits: LimitService | None = None,
     ) -> None:
         self._store = store
+        self._limits = limits
         self._pricing = pricing
         self._accounts = accounts
         self._clock = clock
@@ -95,7 +106,13 @@ class EventService:
             stored.set_result([])
         else:
             stored = self._store.append(account, self._pricing.price_batch(account, events))
-        return PendingBatch(stored, places, rejected)
+        limits = self._limits
+        return PendingBatch(
+            stored,
+            places,
+            rejected,
+            lambda: [] if limits is None else limits.blocked_among(account, events),
+        )
 
     def where(self, account: int, query: FilterQuery) -> EventFilter:
         """The filter a query means. InvalidRequest for dates and zones that are not."""

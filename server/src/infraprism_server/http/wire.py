@@ -100,6 +100,14 @@ def pico_of(raw: msgspec.Raw, param: str, max_pico: int) -> int | None:
         return int(amount.scaleb(12).to_integral_value())
 
 
+def decimal_of(raw: msgspec.Raw, param: str) -> Decimal:
+    """A JSON number that was left undecoded, exactly. InvalidRequest when it is something else."""
+    text = bytes(raw)
+    if _JSON_NUMBER.fullmatch(text) is None:
+        raise InvalidRequest(f"'{param}' is a number", param)
+    return Decimal(text.decode())
+
+
 _PATH = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _KEY_PATH = re.compile(r" - at `key`(?: in `\$\.?(?P<path>[^`]*)`)?$")
 _FIELD = re.compile(r"(?:unknown|required) field `(?P<field>[^`]*)`")

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, delete, func, insert, select
+from sqlalchemy import Connection, Engine, and_, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from infraprism_server.control_store.tables import price_overrides, price_rates
+from infraprism_server.control_store.tables import price_overrides, price_rates, unpriced_alerts
 from infraprism_server.pricing.overrides import Override
 from infraprism_server.pricing.rate_card import RateCard, canonical_json, card_from_json
 
@@ -105,3 +105,15 @@ def _override(row: Mapping[Any, Any]) -> Override:
     rates = row["rates"]
     prices = None if rates is None else msgspec.json.decode(rates, type=dict[str, str])
     return Override(**fields, prices=prices)
+
+
+def is_unpriced_told(connection: Connection, account: int, day: str) -> bool:
+    """Whether the account was told of an unpriced model that day."""
+    same = and_(unpriced_alerts.c.account == account, unpriced_alerts.c.day == day)
+    return connection.execute(select(unpriced_alerts.c.day).where(same)).first() is not None
+
+
+def insert_unpriced_told(connection: Connection, account: int, day: str, now_us: int) -> None:
+    """Note what is told in this transaction; IntegrityError when another process just did."""
+    row = {"account": account, "day": day, "created_at_us": now_us}
+    connection.execute(insert(unpriced_alerts).values(row))

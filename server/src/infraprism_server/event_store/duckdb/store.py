@@ -27,15 +27,23 @@ from infraprism_server.event_store.contract import (
     UsagePage,
     UsageQuery,
 )
-from infraprism_server.event_store.duckdb import entities, events, export, hourly, usage
-from infraprism_server.event_store.duckdb.appending import Appender
+from infraprism_server.event_store.duckdb import (
+    entities,
+    events,
+    export,
+    hourly,
+    rollup,
+    usage,
+)
 from infraprism_server.event_store.duckdb.database import Database, startup_error
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
 from infraprism_server.event_store.duckdb.long_reads import TIMEOUT_SECONDS, LongReads
 from infraprism_server.event_store.duckdb.recent_ids import RecentIds
 from infraprism_server.event_store.duckdb.rollup import Folding
+from infraprism_server.event_store.duckdb.telling import TellingAppender
 from infraprism_server.event_store.duckdb.writer import Writer
 from infraprism_server.event_store.hourly_costs import HourlyCosts
+from infraprism_server.event_store.listening import CommitListener
 
 MAX_WAITING_EVENTS: Final = 100_000
 
@@ -90,7 +98,7 @@ class DuckDBEventStore:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._appender = Appender(database, dictionaries or Dictionaries(), folding, recent)
+        self._appender = TellingAppender(database, dictionaries or Dictionaries(), folding, recent)
         try:
             self._appender.load()
         except duckdb.Error as error:
@@ -113,6 +121,10 @@ class DuckDBEventStore:
     def reprice(self, account: int, changes: Sequence[CostChange]) -> Future[int]:
         """Give stored events new costs, atomically; how many differed from what was stored."""
         return self._writer.submit(lambda: self._appender.reprice(account, changes))
+
+    def listen(self, listener: CommitListener) -> None:
+        """Tell `listener` of every commit from now on, on the writer's thread."""
+        self._appender.listeners += (listener,)
 
     def remember_entities(self, account: int, entities: Iterable[tuple[str, str]]) -> Future[None]:
         """Make (type, id) pairs known."""
@@ -166,6 +178,20 @@ class DuckDBEventStore:
             at_least_pico=at_least_pico,
             page=page,
             entities=entities,
+        )
+
+    def usage_between_commits(self, query: UsageQuery, mark: Callable[[], None]) -> UsagePage:
+        """Sums of a snapshot that begins on the writer's thread, where `mark` is called."""
+
+        def begin(cursor: duckdb.DuckDBPyConnection) -> None:
+            # A transaction's snapshot is that of its first read; the reader waits meanwhile.
+            rollup.watermark(cursor)
+            mark()
+
+        return usage.usage(
+            self._database,
+            query,
+            lambda cursor: self._writer.submit(lambda: begin(cursor)).result(),
         )
 
     def find_extent(self, account: int) -> tuple[int, int] | None:

@@ -6,9 +6,12 @@ Rows are summed by codes first; names and tag values are looked up once per sum,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
+
+import duckdb
 
 from infraprism_server.event_store.contract import (
     GroupField,
@@ -57,9 +60,15 @@ class _Groups:
     values: tuple[Clause, ...]
 
 
-def usage(database: Database, query: UsageQuery) -> UsagePage:
-    """Sums by bucket and group."""
+def usage(
+    database: Database,
+    query: UsageQuery,
+    begin: Callable[[duckdb.DuckDBPyConnection], None] | None = None,
+) -> UsagePage:
+    """Sums by bucket and group. `begin` makes the first read of the snapshot."""
     with database.snapshot() as cursor:
+        if begin is not None:
+            begin(cursor)
         selection = select(cursor, query.filter)
         start_us = max(selection.start_us, query.bounds_us[0])
         end_us = min(selection.end_us, query.bounds_us[-1])
