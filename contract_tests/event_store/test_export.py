@@ -100,6 +100,25 @@ def test_the_filters_are_those_of_lists(
     assert len(read(path, file_format)) == expected == store.list_events(where, limit=1).total
 
 
+NASTY = ['a"b', "a,b", "a\nb", "a\r\nb", '"', "é\x01;", "'=1", " x ", '=1,"2"\n']
+
+
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_texts_with_quotes_commas_and_lines_come_back(
+    store: EventStore, account: int, tmp_path: Path, file_format: str
+) -> None:
+    names = ("session_id", "entity_id", "model", "provider", "error_type", "error_code")
+    fields = [(name, text) for name in names for text in NASTY]
+    made = [event(number, **{name: text}) for number, (name, text) in enumerate(fields)]
+    store.append(account, made).result()
+    path = tmp_path / "out"
+    store.export(EventFilter(account=account), file_format, path, nothing)
+    rows = {row["id"]: row for row in read(path, file_format)}
+    for stored, (name, text) in zip(made, fields, strict=True):
+        runs = file_format == "csv" and text.startswith("=")
+        assert rows[stored.id][name] == ("'" if runs else "") + text
+
+
 def test_no_text_in_a_csv_is_run_by_a_spreadsheet(
     store: EventStore, account: int, tmp_path: Path
 ) -> None:

@@ -11,12 +11,12 @@ import duckdb
 
 from infraprism_server.errors import Unavailable
 from infraprism_server.event_store.contract import EventFilter, ExportFormat
+from infraprism_server.event_store.duckdb import csv_lines
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.filters import select
 
 _PROGRESS_SECONDS: Final = 0.25
-_OPTIONS: Final[dict[ExportFormat, str]] = {
-    "csv": "FORMAT csv, HEADER true",
+_OPTIONS: Final = {
     "json": "FORMAT json",
     "parquet": "FORMAT parquet, COMPRESSION zstd",
 }
@@ -44,12 +44,8 @@ def export(
         target = str(path).replace("'", "''")
         cursor.execute("SET enable_progress_bar = true")
         cursor.execute("SET enable_progress_bar_print = false")
-        statement = f"""COPY (SELECT {_columns(file_format)}
-            FROM (SELECT * FROM events WHERE {text}) e
-            JOIN models m ON m.code = e.model_code
-            LEFT JOIN entities n ON n.code = e.entity_code AND n.account = ?
-            LEFT JOIN tag_sets t ON t.code = e.tag_code AND t.account = ?
-            ) TO '{target}' ({_OPTIONS[file_format]})"""  # noqa: S608
+        events = f"SELECT * FROM events WHERE {text}"  # noqa: S608
+        statement = _statement(file_format, events, f"'{target}'")
         values = [*condition.values, where.account, where.account]
         with _Watch(cursor, progress) as watch:
             try:
@@ -96,28 +92,33 @@ class _Watch:
                 return
 
 
+def _statement(file_format: ExportFormat, events: str, target: str) -> str:
+    """COPY of the selected events; its parameters are theirs, and then twice the account."""
+    if file_format == "csv":
+        return csv_lines.statement(events, target, moment=_MOMENT, dollars=_DOLLARS)
+    return f"""COPY (SELECT {_columns(file_format)}
+        FROM ({events}) e
+        JOIN models m ON m.code = e.model_code
+        LEFT JOIN entities n ON n.code = e.entity_code AND n.account = ?
+        LEFT JOIN tag_sets t ON t.code = e.tag_code AND t.account = ?
+        ) TO {target} ({_OPTIONS[file_format]})"""  # noqa: S608
+
+
 def _columns(file_format: ExportFormat) -> str:
     """One expression for each of export_columns.EXPORT_COLUMNS, in their order."""
 
-    def text(expression: str) -> str:
-        if file_format != "csv":
-            return expression
-        # OWASP's list of what starts a formula: = + - @ TAB CR.
-        risky = f"regexp_matches({expression}, '^[=+@\\t\\r-]')"
-        return f"CASE WHEN {risky} THEN '''' || {expression} ELSE {expression} END"
-
     tags = "coalesce(t.tags, '{}')"
     expressions = {
-        "id": text("coalesce(e.id_text, 'evt_' || replace(e.id::VARCHAR, '-', ''))"),
+        "id": "coalesce(e.id_text, 'evt_' || replace(e.id::VARCHAR, '-', ''))",
         "timestamp": "make_timestamptz(e.ts)" if file_format == "parquet" else _MOMENT,
-        "model": text("m.model"),
-        "provider": text("m.provider"),
+        "model": "m.model",
+        "provider": "m.provider",
         "input_tokens": "e.input_tokens",
         "output_tokens": "e.output_tokens",
         "cost_usd": _DOLLARS.format("e.cost_pico"),
         "latency_ms": "e.latency_ms",
-        "entity_type": text("n.entity_type"),
-        "entity_id": text("n.entity_id"),
+        "entity_type": "n.entity_type",
+        "entity_id": "n.entity_id",
         "tags": f"{tags}::JSON" if file_format == "json" else tags,
         "success": "e.success",
         "total_tokens": "e.input_tokens::BIGINT + e.output_tokens",
@@ -128,10 +129,10 @@ def _columns(file_format: ExportFormat) -> str:
         "input_audio_tokens": "e.input_audio_tokens",
         "output_audio_tokens": "e.output_audio_tokens",
         "web_search_requests": "e.web_search_requests",
-        "service_tier": text("coalesce(e.service_tier, 'standard')"),
-        "session_id": text("e.session_id"),
-        "error_type": text("e.error_type"),
-        "error_code": text("e.error_code"),
+        "service_tier": "coalesce(e.service_tier, 'standard')",
+        "session_id": "e.session_id",
+        "error_type": "e.error_type",
+        "error_code": "e.error_code",
         "cost_source": "['computed', 'reported', 'unpriced'][e.cost_source + 1]",
         "computed_cost_usd": _DOLLARS.format(
             "CASE WHEN e.cost_source = 0 THEN e.cost_pico ELSE e.computed_cost_pico END"
