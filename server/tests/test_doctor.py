@@ -7,13 +7,15 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from infraprism_server.clock import SystemClock
+from infraprism_server.background.jobs import JobQueue
+from infraprism_server.clock import FixedClock, SystemClock
 from infraprism_server.control_store.engine import open_control_store, sqlite_url
 from infraprism_server.control_store.installation import find_installation
 from infraprism_server.control_store.start import start_control_store
@@ -170,3 +172,16 @@ def test_the_exit_code_and_the_json_say_whether_something_failed(folder: Path) -
     out = io.StringIO()
     assert run(settings, Console(file=out)) == 1
     assert "fail" in out.getvalue()
+
+
+def test_jobs_that_wait_or_failed_are_named(folder: Path) -> None:
+    engine = open_control_store(sqlite_url(folder))
+    queue = JobQueue(engine, FixedClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    queue.insert("export", None, Finding("", "ok", ""))
+    engine.dispose()
+    found = look(folder)
+    (late,) = [finding for finding in found if finding.area == "jobs"]
+    assert late.status == "warn"
+    assert late.text.startswith("export jobs: 1 queued, the oldest for ")
+    (told,) = [finding for finding in found if finding.area == "webhooks"]
+    assert (told.status, told.text[:21]) == ("ok", "deliveries: 0 pending")

@@ -37,6 +37,7 @@ from infraprism_server.anomalies.tasks import anomaly_tasks
 from infraprism_server.anomalies.watch import Watch
 from infraprism_server.api_keys.service import FLUSH_INTERVAL_SECONDS, ApiKeyService
 from infraprism_server.background.jobs import JobQueue
+from infraprism_server.background.measures import JobCollector
 from infraprism_server.background.schedule import BackgroundWork, Recurring, Schedule
 from infraprism_server.background.worker import Worker
 from infraprism_server.clock import Clock
@@ -166,6 +167,7 @@ def compose(
     box = open_secret_box(settings.data_dir, key.get_secret_value() if key else None)
     registry = process_registry(store)
     jobs = JobQueue(engine, clock)
+    registry.register(JobCollector(jobs, clock))
     ground = _Ground(settings, engine, store, clock, jobs, box, registry, accounts)
     pricing, pricing_feature = _pricing(ground)
     limits, limits_feature = _limits(ground)

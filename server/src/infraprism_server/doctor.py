@@ -13,11 +13,11 @@ import socket
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import duckdb
 import httpx2
@@ -27,11 +27,14 @@ from rich.text import Text
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from infraprism_server.clock import SystemClock
 from infraprism_server.control_store.engine import FILE_NAME as CONTROL_FILE
 from infraprism_server.control_store.engine import open_control_store
 from infraprism_server.control_store.installation import find_installation
 from infraprism_server.control_store.migrations import HEAD, SchemaState, schema_state
 from infraprism_server.data_folder import Holder, find_holder
+from infraprism_server.doctor_background import background_findings
+from infraprism_server.doctor_finding import Finding, Findings, Status
 from infraprism_server.errors import InfraPrismError
 from infraprism_server.event_store.duckdb.database import FILE_NAME as EVENTS_FILE
 from infraprism_server.event_store.duckdb.inspection import NEWEST_VERSION, inspect_file
@@ -39,8 +42,7 @@ from infraprism_server.http.system_routes import Readiness
 from infraprism_server.limits.store import count_all, count_told
 from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.settings import Settings
-
-Status = Literal["ok", "warn", "fail"]
+from infraprism_server.webhooks.deliveries import count_by_status
 
 _FREE_BYTES_FAIL: Final = 100 << 20
 _FREE_BYTES_WARN: Final = 1 << 30
@@ -50,18 +52,6 @@ _FIRST_RELEASE: Final = 1_790_000_000
 """September 2026: a clock before it is wrong."""
 _TIMEOUT_SECONDS: Final = 5.0
 _COLOURS: Final[dict[Status, str]] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at."""
-
-    area: str
-    status: Status
-    text: str
-    advice: str | None = None
-
-
-Findings = Iterator[Finding]
 
 
 def run(settings: Settings, console: Console, *, as_json: bool = False) -> int:
@@ -180,6 +170,7 @@ def _stores(settings: Settings, *, running: bool) -> Findings:
             yield finding
             if schema_state(engine) is SchemaState.CURRENT:
                 yield _limits(engine)
+                yield from background_findings(engine, count_by_status, SystemClock().now_us())
         finally:
             engine.dispose()
     else:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, insert
 
 from infraprism_server.background.jobs import (
@@ -18,6 +19,7 @@ from infraprism_server.background.jobs import (
     JobQueue,
     LeaseLostError,
 )
+from infraprism_server.background.measures import JobCollector
 from infraprism_server.background.worker import JobRun, Worker
 from infraprism_server.clock import FixedClock, SystemClock
 from infraprism_server.control_store.engine import open_control_store, sqlite_url
@@ -187,3 +189,21 @@ def test_the_thread_works_when_nudged_and_stops_in_the_middle_of_a_job(engine):
     assert time.monotonic() - begun < 2
     job = queue.get(None, "copy", made.id)
     assert (job.status, job.attempts, job.lease) == ("queued", 0, None)
+
+
+def test_metrics_say_how_jobs_stand_and_how_long_the_oldest_waits(queue, clock):
+    queue.insert("copy", None, Work("a"))
+    clock.advance(timedelta(seconds=90))
+    queue.insert("copy", None, Work("b"))
+    held = queue.lease(["copy"], "one")
+    assert held is not None
+    queue.finish(held, None)
+    clock.advance(timedelta(seconds=10))
+    registry = CollectorRegistry()
+    registry.register(JobCollector(queue, clock))
+    labels = {"kind": "copy", "status": "queued"}
+    assert registry.get_sample_value("infraprism_jobs", labels) == 1
+    assert registry.get_sample_value("infraprism_jobs_oldest_seconds", labels) == 10
+    done = {"kind": "copy", "status": "completed"}
+    assert registry.get_sample_value("infraprism_jobs", done) == 1
+    assert registry.get_sample_value("infraprism_jobs_oldest_seconds", done) is None

@@ -10,7 +10,18 @@ from __future__ import annotations
 from typing import Any, Final, Literal
 
 import msgspec
-from sqlalchemy import ColumnElement, Engine, RowMapping, and_, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Engine,
+    RowMapping,
+    and_,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.engine import Connection
 
 from infraprism_server import ids
@@ -42,6 +53,15 @@ class Job(msgspec.Struct, frozen=True):
     lease: str | None
     created_at_us: int
     finished_at_us: int | None
+
+
+class JobTally(msgspec.Struct, frozen=True):
+    """How many jobs of a kind stand where, and when the oldest unfinished one of them was made."""
+
+    kind: str
+    status: JobStatus
+    count: int
+    oldest_us: int | None
 
 
 class LeaseLostError(Exception):
@@ -101,6 +121,19 @@ class JobQueue:
         if row is None:
             raise NotFound("There is no job with this id")
         return _job(row)
+
+    def tally(self) -> list[JobTally]:
+        """How the jobs of every kind stand; kinds that have none are left out."""
+        unfinished = jobs.c.status.in_(("queued", "running"))
+        counts = select(
+            jobs.c.kind,
+            jobs.c.status,
+            func.count(),
+            func.min(case((unfinished, jobs.c.created_at_us))),
+        ).group_by(jobs.c.kind, jobs.c.status)
+        with self._engine.connect() as connection:
+            rows = connection.execute(counts).all()
+        return [JobTally(*row) for row in rows]
 
     def lease(self, kinds: list[str], holder: str) -> Job | None:
         """The oldest job that is due, now held by `holder` for LEASE_SECONDS; None: none is due.
