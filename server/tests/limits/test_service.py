@@ -57,6 +57,20 @@ def test_a_new_period_starts_anew_and_rings_anew(setting) -> None:
     assert setting.kinds() == [REACHED]
 
 
+def test_who_passed_everything_last_month_rings_again_this_month(setting) -> None:
+    """Mid-month no other month rings: only the month's beginning gives room again."""
+    ann = setting.account()
+    setting.later(days=14)
+    setting.limit(ann, period="month", approaching=[])
+    setting.post(ann, 5)
+    assert setting.kinds() == [REACHED]
+    setting.later(days=31)
+    setting.post(ann, 0.9)
+    assert setting.told() == []
+    setting.post(ann, 0.1)
+    assert setting.kinds() == [REACHED]
+
+
 @pytest.mark.parametrize("period", ["hour", "day", "week", "month", "total"])
 def test_every_kind_of_period_rings(setting, period: str) -> None:
     ann = setting.account()

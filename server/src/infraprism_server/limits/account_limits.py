@@ -5,14 +5,16 @@ Not thread-safe: the ledger has the lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
-from infraprism_server.event_store.contract import Event
+from infraprism_server.event_store.contract import Event, Outcome
 from infraprism_server.limits.blocking import BlockList, Standing, deciding
-from infraprism_server.limits.limit import EACH, Entity, Limit
+from infraprism_server.limits.limit import EACH, METRICS, Entity, Limit
 from infraprism_server.limits.period import Period, PeriodKind, resets_at_us
-from infraprism_server.limits.tally import Book, BookKey, Cells
+from infraprism_server.limits.tally import Book, BookKey, Cells, Rooms, add_up
+
+_ENDLESS: Final = 1 << 100
 
 
 class AlertKey(NamedTuple):
@@ -49,6 +51,10 @@ class AccountLimits:
         """Whether the sums were read from the event store at least once."""
         self._by_entity: dict[Entity, dict[str, Limit]] = {}
         self._blocking = 0
+        self._cells: Cells = {}
+        """What was committed and is not in the books yet."""
+        self._rooms: Rooms = {}
+        """Whoever has room left is where the last look found him: nobody must look again."""
 
     @property
     def can_block(self) -> bool:
@@ -96,12 +102,23 @@ class AccountLimits:
         if entity.id != EACH:  # that may be an entity's own id as well
             yield from self._by_entity.get(Entity(entity.type, EACH), {}).values()
 
-    def add(self, cells: Cells, now_us: int) -> None:
-        """Take over what was committed."""
+    def take(self, events: Sequence[Event], outcomes: Sequence[Outcome]) -> None:
+        """Take over what was committed; the books follow at the next `flush`."""
+        cramped = add_up(self._cells, self._rooms, events, outcomes, self.follows)
+        self.dirty.update(Entity(kind, name) for kind, name in cramped)
+
+    def flush(self, now_us: int) -> Cells:
+        """Bring the books up to date; what was added."""
         self.advance(now_us)
-        for book in self.books.values():
-            book.add(cells)
-        self.dirty.update(Entity(kind, name) for kind, name, _ in cells)
+        cells, self._cells = self._cells, {}
+        if cells:
+            for book in self.books.values():
+                book.add(cells)
+        return cells
+
+    def forget_rooms(self) -> None:
+        """After a change that anybody may have come nearer to a limit by."""
+        self._rooms.clear()
 
     def advance(self, now_us: int) -> None:
         """Where a period began, look again at whoever was blocked or has spent ahead of it."""
@@ -109,6 +126,7 @@ class AccountLimits:
             book.advance(now_us)
             if book.began:
                 book.began = False
+                self.forget_rooms()  # whoever passed everything has it all before him again
                 self.dirty.update(self.blocked.entities)
                 self.dirty.update(book.spenders(book.current(now_us).start_us))
 
@@ -130,20 +148,17 @@ class AccountLimits:
         """The limit that decides for an entity; None: no limit covers it."""
         return deciding(self.standing(limit, entity, now_us) for limit in self.of(entity))
 
-    def blocked_of(self, events: Iterable[Event], now_us: int) -> list[Standing]:
-        """Of the entities of some events those that are blocked, each once."""
-        entities = {
-            (event.entity_type, event.entity_id)
-            for event in events
-            if event.entity_type is not None and event.entity_id is not None
-        }
-        found = []
-        for kind, name in entities:
-            if self.follows(kind, name):
-                decides = self.decides(Entity(kind, name), now_us)
-                if decides is not None and decides.blocks:
-                    found.append(decides)
-        return sorted(found, key=lambda each: each.entity)
+    def in_question(self, events: Sequence[Event]) -> list[Entity]:
+        """Of the entities of some events those that are, or may be, blocked now."""
+        blocked, dirty = self.blocked, self.dirty
+        entities = {(event.entity_type, event.entity_id) for event in events}
+        return sorted(
+            Entity(kind, name)
+            for kind, name in entities
+            if kind is not None
+            and name is not None
+            and ((kind, name) in dirty or blocked.has((kind, name)))
+        )
 
     def highest(self, limit: Limit, now_us: int) -> tuple[Standing, int]:
         """Of a `*` limit the entity that spent most, and how many have reached the amount."""
@@ -162,13 +177,16 @@ class AccountLimits:
     def look_at(self, entity: Entity, now_us: int) -> list[Crossing]:
         """Bring up to date whether an entity is blocked; what is still to be told of it."""
         crossings = []
+        room = [_ENDLESS, _ENDLESS, _ENDLESS]
         for limit in self.of(entity):
+            place = METRICS.index(limit.metric)
             book = self.books[book_key(limit)]
             for period in book.ringing(now_us):
                 spent = book.spent(entity, period.start_us)
                 units = spent.of(limit.metric)
                 for threshold, cutoff in limit.thresholds():
                     if units < cutoff:
+                        room[place] = min(room[place], cutoff - units)
                         break
                     key = AlertKey(
                         limit.id,
@@ -180,11 +198,15 @@ class AccountLimits:
                     )
                     if key not in self.told:
                         crossings.append(Crossing(key, limit, units, spent.unpriced, period))
+        self._rooms[entity] = room
         self.blocked.update(entity, self.decides(entity, now_us), now_us)
         return crossings
 
     def _touch(self, entity: Entity) -> None:
         """Look again at an entity, or at each of its type."""
+        if entity.id == EACH:
+            self.forget_rooms()
+        self._rooms.pop(entity, None)
         if entity.id != EACH:
             self.dirty.add(entity)
             return

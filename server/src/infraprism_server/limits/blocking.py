@@ -80,6 +80,9 @@ class BlockList:
     def entities(self) -> list[Entity]:
         return list(self._blocked)
 
+    def has(self, entity: tuple[str, str]) -> bool:
+        return entity in self._blocked
+
     def update(self, entity: Entity, decides: Standing | None, now_us: int) -> None:
         """Note what decides for an entity now."""
         standing = decides if decides is not None and decides.blocks else None

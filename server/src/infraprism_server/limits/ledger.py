@@ -16,8 +16,9 @@ from typing import Final, NamedTuple
 from infraprism_server.clock import MICROSECONDS_PER_SECOND, Clock
 from infraprism_server.event_store.contract import Event, Outcome
 from infraprism_server.limits.account_limits import AccountLimits, AlertKey, Crossing
+from infraprism_server.limits.blocking import Standing
 from infraprism_server.limits.limit import Entity, Limit
-from infraprism_server.limits.tally import BookKey, Cells, Row, cells_of, replaced
+from infraprism_server.limits.tally import BookKey, Cells, Row, replaced
 
 _MAX_QUEUED: Final = 200
 """Commits that wait to be added; beyond it the writer adds them itself: memory stays bounded."""
@@ -76,10 +77,20 @@ class Ledger:
         """An account's limits, up to date with every commit, under the lock; None: it has none."""
         with self._lock:
             self._drain()
-            found = self._accounts.get(number)
-            if found is not None:
-                found.advance(self._clock.now_us())
-            yield found
+            yield self._flush(number)
+
+    def blocked_among(self, account: int, events: Sequence[Event]) -> list[Standing]:
+        """Of the entities of some events those that are blocked now, each once."""
+        now_us = self._clock.now_us()
+        with self._lock:
+            self._drain()
+            mine = self._accounts.get(account)
+            asked = [] if mine is None else mine.in_question(events)
+            if mine is None or not asked:
+                return []
+            self._flush(account)
+            found = [mine.decides(entity, now_us) for entity in asked]
+        return [each for each in found if each is not None and each.blocks]
 
     def can_block(self, account: int) -> bool:
         """Whether a limit of the account blocks; asked for every batch, so without the lock."""
@@ -102,7 +113,7 @@ class Ledger:
         now_us = self._clock.now_us()
         with self._lock:
             self._drain()
-            mine = self._accounts.get(limit.account)
+            mine = self._flush(limit.account)
             if mine is None:
                 # Its first limit: there is nothing that the next sweep would have to read.
                 mine = self._accounts[limit.account] = AccountLimits(now_us)
@@ -113,7 +124,7 @@ class Ledger:
         """A limit that is no more."""
         with self._lock:
             self._drain()
-            mine = self._accounts.get(account)
+            mine = self._flush(account)
             if mine is not None:
                 mine.remove(limit_id)
 
@@ -124,6 +135,7 @@ class Ledger:
             self._drain()
             if not limits and account not in self._accounts:
                 return
+            self._flush(account)
             mine = self._accounts.setdefault(account, AccountLimits(now_us))
             for gone in mine.limits.keys() - {each.id for each in limits}:
                 mine.remove(gone)
@@ -150,15 +162,16 @@ class Ledger:
         """What was read takes the place of what was kept."""
         with self._lock:
             self._drain()
+            mine = self._flush(reading.account)
             self._readings.remove(reading)
             assert reading.after is not None
-            mine = self._accounts.get(reading.account)
             book = mine.books.get(reading.book) if mine is not None else None
             if mine is None or book is None:
                 return
             book.replace(reading.edges, reading.whom, rows)
             for cells in reading.after:
                 book.add(replaced(cells, reading.edges, reading.whom))
+            mine.forget_rooms()
             mine.dirty.update(row.entity for row in rows if mine.follows(*row.entity))
 
     def abandon(self, reading: Reading) -> None:
@@ -194,10 +207,14 @@ class Ledger:
                 mine.advance(now_us)
                 if mine.known and mine.dirty:
                     work += [(number, entity) for entity in mine.dirty]
-                    mine.dirty = set()
         for start in range(0, len(work), _LOOKS_AT_ONCE):
+            chunk = work[start : start + _LOOKS_AT_ONCE]
             with self._lock:
-                for number, entity in work[start : start + _LOOKS_AT_ONCE]:
+                self._drain()
+                for number in {number for number, _ in chunk}:
+                    self._flush(number)
+                for number, entity in chunk:
+                    self._accounts[number].dirty.discard(entity)
                     found += self._accounts[number].look_at(entity, now_us)
         return found
 
@@ -225,10 +242,10 @@ class Ledger:
         return max(0, self._clock.now_us() - oldest_us) / MICROSECONDS_PER_SECOND
 
     def _drain(self) -> None:
-        now_us = self._clock.now_us()
         while self._queue:
             item = self._queue.popleft()
             if isinstance(item, Reading):
+                self._flush(item.account)  # what came before the mark is in what is read
                 item.after = []
                 self._readings.append(item)
                 continue
@@ -238,13 +255,18 @@ class Ledger:
             if not item.events:
                 self._stale.add(item.account)
                 continue
-            cells = cells_of(item.events, item.outcomes, mine.follows)
-            if not cells:
-                continue
+            mine.take(item.events, item.outcomes)
             if self._oldest_us is None:
                 self._oldest_us = item.at_us
-            mine.add(cells, now_us)
-            for reading in self._readings:
-                if reading.account == item.account:
-                    assert reading.after is not None
-                    reading.after.append(cells)
+
+    def _flush(self, number: int) -> AccountLimits | None:
+        """The account with its books up to date. The lock is held and the queue drained."""
+        mine = self._accounts.get(number)
+        if mine is None:
+            return None
+        cells = mine.flush(self._clock.now_us())
+        for reading in self._readings:
+            if reading.account == number and cells:
+                assert reading.after is not None
+                reading.after.append(cells)
+        return mine

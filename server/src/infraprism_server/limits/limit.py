@@ -14,6 +14,7 @@ from infraprism_server.money import decimal_from_pico, pico_from_decimal
 
 Metric: TypeAlias = Literal["cost_usd", "tokens", "requests"]
 Action: TypeAlias = Literal["notify", "block"]
+METRICS: Final[tuple[Metric, ...]] = ("cost_usd", "tokens", "requests")
 State: TypeAlias = Literal["ok", "approaching", "reached"]
 
 EACH: Final = "*"

@@ -211,9 +211,7 @@ class LimitService:
         """The entities of a batch that are blocked now. Cheap where no limit blocks."""
         if not self._ledger.can_block(account):
             return []
-        now_us = self._clock.now_us()
-        with self._ledger.account(account) as mine:
-            found = [] if mine is None else mine.blocked_of(events, now_us)
+        found = self._ledger.blocked_among(account, events)
         return [answers.blocked_out(each) for each in found]
 
     def _changed(self, before: Limit, change: ChangeLimit) -> Limit:

@@ -43,11 +43,22 @@ class Row(NamedTuple):
     spent: Spent
 
 
-def cells_of(
-    events: Sequence[Event], outcomes: Sequence[Outcome], followed: Callable[[str, str], bool]
-) -> Cells:
-    """Sums over the accepted events of the entities that are followed. Once per commit."""
-    cells: Cells = {}
+Rooms: TypeAlias = dict[tuple[str, str], list[int]]
+"""By entity how much cost, tokens and requests may still come before a limit must be looked at."""
+
+
+def add_up(
+    cells: Cells,
+    rooms: Rooms,
+    events: Sequence[Event],
+    outcomes: Sequence[Outcome],
+    followed: Callable[[str, str], bool],
+) -> list[tuple[str, str]]:
+    """Add accepted events to the cells of the entities that are followed; who has no room left.
+
+    Once per event of every commit of an account with limits: about a microsecond each.
+    """
+    cramped: list[tuple[str, str]] = []
     accepted = Outcome.ACCEPTED
     for event, outcome in zip(events, outcomes, strict=True):
         kind, name = event.entity_type, event.entity_id
@@ -59,12 +70,22 @@ def cells_of(
             if not followed(kind, name):
                 continue
             spent = cells[key] = Spent()
-        spent.cost_pico += event.cost_pico
-        spent.tokens += event.input_tokens + event.output_tokens
+        cost, tokens = event.cost_pico, event.input_tokens + event.output_tokens
+        spent.cost_pico += cost
+        spent.tokens += tokens
         spent.requests += 1
         if event.cost_source == "unpriced":
             spent.unpriced += 1
-    return cells
+        room = rooms.get((kind, name))
+        if room is None:
+            cramped.append((kind, name))
+            continue
+        room[0] -= cost
+        room[1] -= tokens
+        room[2] -= 1
+        if room[0] <= 0 or room[1] <= 0 or room[2] <= 0:
+            cramped.append((kind, name))
+    return cramped
 
 
 class Book:
