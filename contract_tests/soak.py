@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from contract_tests.conftest import ENVIRONMENT
 from contract_tests.harness.server_process import ServerProcess
 from contract_tests.isolation.two_accounts import Recorder, check_replay
+from contract_tests.notifications.large_export import ABOVE_IDLE_BYTES, export_many
 from contract_tests.notifications.receiver import Receiver
 from contract_tests.reliability.crashes import (
     crash_cycles,
@@ -89,6 +90,13 @@ def crossings(server: ServerProcess, seed: int) -> int:
         cross_at_once(server, account, receiver, seed=seed, rounds=20, kill=False)
         cross_at_once(server, account, receiver, seed=seed + 1, rounds=100, kill=True)
     return 120 * WRITERS
+
+
+def exports(server: ServerProcess, seed: int) -> int:
+    """R35: a csv of ten million events within 200 MB above idle; its sum is the API's."""
+    above = export_many(server, seed, events=10_000_000, file_format="csv", seconds=300)
+    assert above <= ABOVE_IDLE_BYTES, f"{above / 1e6:.0f} MB above idle"
+    return 10_000_000
 
 
 def schema(server: ServerProcess, seed: int) -> int:
