@@ -15,7 +15,8 @@ START: Final = "Start and stop"
 STORAGE: Final = "Loading and storage"
 INGEST: Final = "Ingest over HTTP"
 READS: Final = "Reads over HTTP, one client"
-SECTIONS: Final = (INGEST, READS, STORAGE, START)
+EXPORTS: Final = "Exports"
+SECTIONS: Final = (INGEST, READS, EXPORTS, STORAGE, START)
 HEADS: Final = ("what", "stored", "goal", "figure", "median", "floor", "times the floor", "")
 
 

@@ -183,7 +183,7 @@ class Client:
         self._connection.request("POST", path, body=body, headers=headers)
         response = self._connection.getresponse()
         text = response.read()
-        if response.status != 200:
+        if response.status not in (200, 201):
             raise RuntimeError(f"POST {path}: {response.status} {text[:300]!r}")
         return json.loads(text)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from benchmarks import ingest, reads
+from benchmarks import exporting, ingest, reads
 from benchmarks.floor import Floor
 from benchmarks.generator import SPAN_US
 from benchmarks.ingest import IngestFigures
@@ -20,8 +20,10 @@ from benchmarks.loading import LoadOrder, load_in_child
 from benchmarks.machine import fsync_ms
 from benchmarks.percentiles import percentile
 from benchmarks.questions import QUESTIONS, Facts, breakdown
-from benchmarks.report import INGEST, READS, START, STORAGE, Line, Report
+from benchmarks.report import EXPORTS, INGEST, READS, START, STORAGE, Line, Report
 from benchmarks.server import Account, Client, Server, create_account
+from infraprism_server.clock import MICROSECONDS_PER_DAY as DAY
+from infraprism_server.clock import iso_utc
 from infraprism_server.pricing.price_book import PriceBook
 
 BATCH: Final = 500
@@ -142,6 +144,10 @@ class Stage:
                 median=figures.p50_ms,
                 floor=figures.floor_p50_ms,
             )
+        first, last = iso_utc(end_us - SPAN_US - DAY), iso_utc(end_us + DAY)
+        speed, floor_speed = exporting.rows_per_second(client, floor, start=first, end=last)
+        more: dict[str, Any] = {"goal": 1e6, "bound": ">=", "floor": floor_speed}
+        self._line(EXPORTS, "csv, until completed", speed, "rows/s", **more)
         floor.close()
         client.close()
         return facts

@@ -116,6 +116,7 @@ ROUNDS: dict[str, Round] = {
         replays,
         recovery,
         crossings,
+        exports,
         schema,
     )
 }
