@@ -34,6 +34,14 @@ RULES_BEYOND_THE_SCHEMA: dict[str, frozenset[str]] = {
     "PATCH /v1/limits/{limit_id}": frozenset({"amount", "timezone", "approaching"}),
     "GET /v1/limits/status": frozenset({"entity_id"}),
     "GET /v1/limits/blocked": frozenset({"since"}),
+    "GET /v1/anomalies": frozenset(
+        {"start_date", "end_date", "timezone", "cursor", "offset", "entity_id", "entity_type"}
+    ),
+    "PATCH /v1/anomalies/settings": frozenset({"minimum_impact_usd", "snoozed_until"}),
+    "GET /v1/anomalies/planned": frozenset({"cursor", "offset"}),
+    "POST /v1/anomalies/planned": frozenset(
+        {"start_date", "end_date", "entity_type", "entity_id"}
+    ),
     "POST /v1/prices/repricings": frozenset({"start_date", "end_date", "entity_id"}),
 }
 

@@ -17,7 +17,7 @@ from infraprism_server.errors import InfraPrismError, InvalidRequest
 PACKAGE = "infraprism_server"
 LAZY_COMMANDS = {
     "accounts": ("accounts.cli:accounts_group", "Make, list and change accounts."),
-    "anomalies": ("anomalies.cli:anomalies_group", "Judge past hours for anomalies in spend."),
+    "anomalies": ("anomalies.cli:anomalies_group", "Anomalies in spend."),
     "import": (
         "importer.command:import_command",
         "Send CSV, JSON lines or Parquet FILES of LLM calls to a server.",
