@@ -40,10 +40,10 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-setup: $(STAMP) $(VENDOR)/echarts.min.js
+setup: $(STAMP) $(VENDOR)/inter.woff2
 
 # What browsers load of others' work, at the locked versions; the wheel carries it.
-$(VENDOR)/echarts.min.js: server/package.json server/package-lock.json | $(STAMP)
+$(VENDOR)/inter.woff2: server/package.json server/package-lock.json | $(STAMP)
 	@echo "Fetching what the dashboard loads ..."
 	@if command -v npm >/dev/null; then cd server && npm ci --silent --no-audit --no-fund --ignore-scripts; \
 	else $(BIN)/uv pip install --quiet --python $(BIN)/python $(NODE_WHEEL) && cd server && \
@@ -51,6 +51,8 @@ $(VENDOR)/echarts.min.js: server/package.json server/package-lock.json | $(STAMP
 	@mkdir -p $(VENDOR)
 	@cp server/node_modules/htmx.org/dist/htmx.min.js $(VENDOR)/htmx.min.js
 	@cp server/node_modules/echarts/dist/echarts.common.min.js $(VENDOR)/echarts.min.js
+	@cp server/node_modules/@fontsource-variable/inter/LICENSE $(VENDOR)/inter.LICENSE
+	@cp server/node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2 $(VENDOR)/inter.woff2
 
 # The browser that the dashboard's tests drive: the system's own, installed where there is none.
 browser:

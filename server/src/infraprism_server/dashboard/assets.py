@@ -19,6 +19,7 @@ MEDIA_TYPES = {
     "css": "text/css",
     "js": "text/javascript",
     "svg": "image/svg+xml",
+    "woff2": "font/woff2",
 }
 
 

@@ -6,11 +6,16 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """A page in the navigation; `name` is what the page calls itself by (`section`)."""
+    """A page in the navigation.
+
+    `name` is what the page calls itself by (`section`), and its picture in static/icons.svg.
+    """
 
     name: str
     title: str
     path: str
+    there: bool = True
+    """False until the page has a route: then the entry is not shown."""
 
 
 NAVIGATION: tuple[tuple[str, tuple[Entry, ...]], ...] = (
@@ -24,5 +29,28 @@ NAVIGATION: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("sessions", "Sessions", "/sessions"),
         ),
     ),
+    (
+        "Watch",
+        (
+            Entry("alerts", "Alerts", "/alerts", there=False),
+            Entry("limits", "Limits", "/limits", there=False),
+        ),
+    ),
+    (
+        "Connect",
+        (
+            Entry("webhooks", "Webhooks", "/webhooks", there=False),
+            Entry("exports", "Exports", "/exports", there=False),
+            Entry("sdk", "SDK health", "/sdk", there=False),
+        ),
+    ),
+    (
+        "Manage",
+        (
+            Entry("keys", "API keys", "/keys", there=False),
+            Entry("prices", "Prices", "/prices", there=False),
+            Entry("settings", "Settings", "/settings", there=False),
+        ),
+    ),
 )
-"""Groups with their pages. A page is added here when its route is there."""
+"""Groups with their pages."""

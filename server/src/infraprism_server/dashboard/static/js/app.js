@@ -37,6 +37,30 @@ for (const choice of document.querySelectorAll("[data-theme-choice]")) {
   });
 }
 
+// Dialogs: a button opens the one behind it; Escape, Cancel and a click beside it close it.
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-opens]");
+  if (opener) opener.nextElementSibling.showModal();
+  else if (event.target.closest("[data-closes]") || event.target.matches("dialog")) event.target.closest("dialog")?.close();
+});
+for (const dialog of document.querySelectorAll("dialog[data-open]")) dialog.showModal();
+
+// A dropped box closes when something else is looked at.
+document.addEventListener("click", (event) => {
+  for (const drop of document.querySelectorAll("details.drop[open]")) if (!drop.contains(event.target)) drop.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  const drop = event.key === "Escape" && event.target.closest?.("details.drop[open]");
+  if (drop) {
+    drop.open = false;
+    drop.querySelector("summary").focus();
+  }
+});
+
+// A page that takes a while says so; one that comes back from the browser's memory does not.
+addEventListener("beforeunload", () => (document.documentElement.dataset.leaving = ""));
+addEventListener("pageshow", () => delete document.documentElement.dataset.leaving);
+
 // A form whose every change is an answer, such as filters.
 document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-submit-on-change]");

@@ -38,8 +38,15 @@ function draw(figure) {
   figure.dataset.drawn = "";
 }
 
+// A token's colour as it is now: a custom property alone would answer light-dark(...).
+const probe = document.createElement("i");
+probe.hidden = true;
+document.documentElement.append(probe);
+
 function token(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  if (name === "--font") return getComputedStyle(document.body).fontFamily;
+  probe.style.color = `var(${name})`;
+  return getComputedStyle(probe).color;
 }
 
 function formatter(unit) {
