@@ -212,7 +212,7 @@ def test_the_series_of_the_band_for_a_picture(house) -> None:
         house.account, None, None, (house.hour - 48) * HOUR, house.hour * HOUR
     )
     assert [point.actual_pico for point in total] == [point.actual_pico for point in points]
-    with pytest.raises(InvalidRequest, match="31 days"):
+    with pytest.raises(InvalidRequest, match="62 days"):
         house.service.series(house.account, None, None, 0, house.hour * HOUR)
 
 
@@ -227,3 +227,27 @@ def test_settings_keep_what_is_not_given_and_null_clears(house) -> None:
     with pytest.raises(InvalidRequest) as raised:
         house.service.change_settings(house.account, PatchSettings(snoozed_until="soon"))
     assert raised.value.param == "snoozed_until"
+
+
+def test_the_picture_of_an_anomaly_shows_the_band_its_hours_were_judged_by(house) -> None:
+    house.habit()
+    start = house.hour
+    for _ in range(3):
+        house.spend({house.hour: 30 * DOLLAR + 1})
+        house.next_hour()
+    house.quiet(30)
+    (one,) = house.found()
+    picture = house.service.picture(house.account, one.id, None, 24)
+    assert (picture.id, picture.entity_id) == (one.id, "acme")
+    first = min(start, one.window.start.us // HOUR)
+    assert [hour.start.us // HOUR for hour in picture.hours] == list(range(first - 72, start + 27))
+    odd = [hour for hour in picture.hours if hour.in_episode]
+    assert [hour.actual_usd.pico for hour in odd] == [30 * DOLLAR + 1] * 3
+    for hour in picture.hours:
+        assert (hour.actual_usd.pico > hour.upper_usd.pico) == hour.in_episode
+        assert hour.expected_usd.pico < 2 * DOLLAR  # the episode was not learnt from
+    longer = house.service.picture(house.account, one.id, 672, 672).hours
+    assert longer[0].start.us // HOUR == first - 672
+    assert longer[-1].start.us // HOUR == house.hour  # the future is not drawn
+    with pytest.raises(NotFound):
+        house.service.picture(house.other, one.id, None, 24)

@@ -38,6 +38,7 @@ LAYERS = {
     "answers": 2,
     "reasons": 2,
     "reading": 2,
+    "picture": 2,
     "store": 2,
 }
 """Height of a layer; every other file of a feature is a noun, at 1."""

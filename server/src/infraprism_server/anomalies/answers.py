@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import cast
 
 import msgspec
 
 from infraprism_server.anomalies.detection import Sensitivity, Tuning
 from infraprism_server.anomalies.explanation import impact_percent, severity_of
+from infraprism_server.anomalies.picture import BandPoint
 from infraprism_server.anomalies.schemas import (
     AnomalyOut,
+    AnomalySeries,
     Contributor,
     PlannedOut,
+    SeriesHour,
     SettingsOut,
     Status,
     Window,
@@ -50,6 +54,28 @@ def anomaly_out(row: AnomalyRow) -> AnomalyOut:
             for one in detail.contributors
         ],
         detected_at=Instant(row.detected_at_us),
+    )
+
+
+def series_out(anomaly: AnomalyOut, points: Iterable[BandPoint]) -> AnomalySeries:
+    """The picture of an anomaly."""
+    start_us, end_us = anomaly.episode.start.us, anomaly.episode.end.us
+    return AnomalySeries(
+        id=anomaly.id,
+        entity_type=anomaly.entity_type,
+        entity_id=anomaly.entity_id,
+        episode=anomaly.episode,
+        hours=[
+            SeriesHour(
+                start=Instant(point.start_us),
+                actual_usd=Dollars(point.actual_pico),
+                expected_usd=_dollars(point.expected_pico),
+                lower_usd=_dollars(point.lower_pico),
+                upper_usd=_dollars(point.upper_pico),
+                in_episode=start_us <= point.start_us < end_us,
+            )
+            for point in points
+        ],
     )
 
 
@@ -97,3 +123,7 @@ def planned_out(row: PlannedRow) -> PlannedOut:
         note=row.note,
         created_at=Instant(row.created_at_us),
     )
+
+
+def _dollars(pico: int | None) -> Dollars | None:
+    return None if pico is None else Dollars(pico)

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from infraprism_server.anomalies.history import Floats, History
+from infraprism_server.anomalies.store import AnomalyRow, PlannedRow
 from infraprism_server.clock import MICROSECONDS_PER_HOUR
 from infraprism_server.event_store.contract import EventFilter, EventStore, UsageQuery
 
@@ -22,6 +23,8 @@ class Series(msgspec.Struct, frozen=True):
 
     names: list[Name]
     history: History
+    exact_pico: list[int] = []
+    """Of one entity read alone its hours' costs as whole numbers: what may be told."""
 
 
 def read_all(
@@ -55,13 +58,15 @@ def read_one(store: EventStore, account: int, name: Name, first_hour: int, end_h
         where = EventFilter(account=account, entity_type=name[0], entity_id=name[1])
     bounds = tuple(hour * MICROSECONDS_PER_HOUR for hour in range(first_hour, end_hour + 1))
     page = store.usage(UsageQuery(filter=where, bounds_us=bounds, limit=len(bounds)))
-    cost: Floats = np.zeros((end_hour - first_hour, 1))
+    exact_pico = [0] * (end_hour - first_hour)
     for row in page.rows:
-        cost[row.bucket, 0] = row.sums.cost_pico
+        exact_pico[row.bucket] = row.sums.cost_pico
+    cost: Floats = np.array(exact_pico, dtype=np.float64)[:, None]
     calls = np.array([page.totals.events], dtype=np.float64)
     first_us = _first_seen_us(store, account, name)
     known_from = end_hour if first_us is None else first_us // MICROSECONDS_PER_HOUR
-    return Series([name], History(first_hour, cost, calls, np.array([known_from])))
+    history = History(first_hour, cost, calls, np.array([known_from]))
+    return Series([name], history, exact_pico)
 
 
 def _first_seen_us(store: EventStore, account: int, name: Name) -> int | None:
@@ -70,3 +75,28 @@ def _first_seen_us(store: EventStore, account: int, name: Name) -> int | None:
         return None if extent is None else extent[0]
     found = store.find_entity(account, *name)
     return None if found is None else found.first_seen_us
+
+
+def forget(history: History, column: int, row: AnomalyRow) -> None:
+    """Learn nothing from an episode, unless it was expected or became the new normal."""
+    episode = row.episode
+    if row.kind != "spike" or row.status == "expected":
+        return
+    if episode.new_normal:
+        history.take_back(column, episode.start_hour, episode.end_hour)
+    else:
+        history.leave_out(column, episode.start_hour, episode.end_hour)
+
+
+def forget_planned(history: History, column: int, name: Name, plan: PlannedRow) -> None:
+    """Learn nothing from planned activity of the entity, or of everyone."""
+    if covers(plan, name):
+        history.leave_out(
+            column,
+            plan.start_us // MICROSECONDS_PER_HOUR,
+            -(-plan.end_us // MICROSECONDS_PER_HOUR),
+        )
+
+
+def covers(plan: PlannedRow, name: Name) -> bool:
+    return (plan.entity_type, plan.entity_id) in (TOTAL, name)

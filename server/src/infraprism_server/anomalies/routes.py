@@ -6,6 +6,7 @@ from infraprism_server.anomalies.schemas import (
     AnomalyId,
     AnomalyList,
     AnomalyOut,
+    AnomalySeries,
     CreatePlanned,
     ListAnomaliesQuery,
     PatchAnomaly,
@@ -15,6 +16,7 @@ from infraprism_server.anomalies.schemas import (
     PlannedList,
     PlannedOut,
     PlannedQuery,
+    SeriesQuery,
     SettingsOut,
 )
 from infraprism_server.anomalies.service import AnomalyService
@@ -60,6 +62,16 @@ GET_ANOMALY = Operation(
     tag=_TAG,
     path_params=_ID,
     answer=AnomalyOut,
+    errors=(404,),
+)
+GET_SERIES = Operation(
+    method="GET",
+    path=f"{_ONE}/series",
+    summary="Get the hours around an anomaly with the band they were judged by",
+    tag=_TAG,
+    path_params=_ID,
+    query=SeriesQuery,
+    answer=AnomalySeries,
     errors=(404,),
 )
 PATCH_ANOMALY = Operation(
@@ -139,6 +151,14 @@ def get_anomaly(request: ApiRequest, anomaly_id: str, anomalies: AnomalyService)
     return answer(anomalies.get(account, path_text(anomaly_id, "anomaly_id")))
 
 
+@route(GET_SERIES)
+def get_series(request: ApiRequest, anomaly_id: str, anomalies: AnomalyService) -> JsonResponse:
+    account = principal_of(request, GET_SERIES).account
+    around = query_of(request, SeriesQuery)
+    wanted = path_text(anomaly_id, "anomaly_id")
+    return answer(anomalies.picture(account, wanted, around.hours_before, around.hours_after))
+
+
 @route(PATCH_ANOMALY)
 def patch_anomaly(
     request: ApiRequest, body: bytes, anomaly_id: str, anomalies: AnomalyService
@@ -187,6 +207,7 @@ def delete_planned(request: ApiRequest, planned_id: str, anomalies: AnomalyServi
 ROUTES = [
     list_anomalies,
     get_anomaly,
+    get_series,
     patch_anomaly,
     get_settings,
     patch_settings,

@@ -21,6 +21,7 @@ PlannedId = Annotated[
     str, msgspec.Meta(min_length=1, max_length=64, description="The planned activity's id.")
 ]
 MAX_WATCHED_TYPES = 50
+MAX_HOURS_AROUND = 672
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -90,6 +91,46 @@ class ListAnomaliesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 class AnomalyList(msgspec.Struct, frozen=True):
     data: list[AnomalyOut]
     pagination: Pagination
+
+
+class SeriesHour(msgspec.Struct, frozen=True, kw_only=True):
+    """One hour of the picture. The band is that of single hours, null while too little is known."""
+
+    start: Instant
+    actual_usd: Dollars
+    expected_usd: Dollars | None
+    lower_usd: Dollars | None
+    upper_usd: Dollars | None
+    in_episode: bool
+
+
+class AnomalySeries(msgspec.Struct, frozen=True, kw_only=True):
+    """The hours around an episode, by start, without gaps, up to the open one."""
+
+    id: str
+    entity_type: str | None
+    entity_id: str | None
+    episode: Window
+    hours: list[SeriesHour]
+
+
+class SeriesQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How much to show around the episode."""
+
+    hours_before: (
+        Annotated[
+            int,
+            msgspec.Meta(
+                ge=0,
+                le=MAX_HOURS_AROUND,
+                description="Hours before it: 72 when left out, 672 for a drift.",
+            ),
+        ]
+        | None
+    ) = None
+    hours_after: Annotated[
+        int, msgspec.Meta(ge=0, le=MAX_HOURS_AROUND, description="Hours after it.")
+    ] = 24
 
 
 class PatchAnomaly(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-import numpy as np
 from sqlalchemy import Connection, Engine
 
 from infraprism_server import ids
@@ -16,14 +15,16 @@ from infraprism_server.anomalies.answers import (
     anomaly_out,
     default_settings,
     planned_out,
+    series_out,
     settings_out,
     tuning_of,
 )
 from infraprism_server.anomalies.calendar import offset_hours
-from infraprism_server.anomalies.detection import SCALES
+from infraprism_server.anomalies.picture import BandPoint, draw
 from infraprism_server.anomalies.reading import TOTAL, read_one
 from infraprism_server.anomalies.schemas import (
     AnomalyOut,
+    AnomalySeries,
     CreatePlanned,
     ListAnomaliesQuery,
     PatchSettings,
@@ -47,7 +48,10 @@ BACKFILL_KIND: Final = "anomaly_backfill"
 MAX_MINIMUM_PICO: Final = 1_000_000 * PICO_PER_DOLLAR
 MAX_PLANNED: Final = 1_000
 MAX_PLANNED_DAYS: Final = 366
-MAX_SERIES_HOURS: Final = 31 * 24
+MAX_SERIES_HOURS: Final = 62 * 24
+"""More than the longest episode with the most hours around it that may be asked for."""
+HOURS_BEFORE: Final = 72
+HOURS_BEFORE_DRIFT: Final = 28 * 24
 MAX_BACKFILL_DAYS: Final = 366
 
 
@@ -57,16 +61,6 @@ class AnomalyPage(msgspec.Struct, frozen=True):
     data: list[AnomalyOut]
     total: int
     next_position: Position | None
-
-
-class BandPoint(msgspec.Struct, frozen=True):
-    """One hour of a picture; the band is None while too little is known. Pico-dollars."""
-
-    start_us: int
-    actual_pico: int
-    expected_pico: int | None
-    lower_pico: int | None
-    upper_pico: int | None
 
 
 class BackfillJob(msgspec.Struct, frozen=True):
@@ -222,33 +216,54 @@ class AnomalyService:
     ) -> list[BandPoint]:
         """Hour by hour: what was spent, and the band of single hours at the account's sensitivity.
 
-        At most 31 days; without an entity, the account's total.
+        At most 62 days; without an entity, the account's total. Each hour's band is made of the
+        hours before it, without episodes and planned activity: it is what the hour was judged by.
         """
         assert self._event_store is not None, "a series needs the event store"
         first, end = start_us // MICROSECONDS_PER_HOUR, -(-end_us // MICROSECONDS_PER_HOUR)
         if not 0 < end - first <= MAX_SERIES_HOURS:
-            raise InvalidRequest("A series covers an hour to 31 days", "start_date")
+            raise InvalidRequest("A series covers an hour to 62 days", "start_date")
+        name = TOTAL if entity_type is None or entity_id is None else (entity_type, entity_id)
+        oldest = max(0, first - bands.HISTORY_HOURS)
+        oldest_us = oldest * MICROSECONDS_PER_HOUR
         with self._engine.connect() as connection:
             tuning = tuning_of(store.find_settings(connection, account))
-        name = TOTAL if entity_type is None or entity_id is None else (entity_type, entity_id)
+            known = store.select_since(connection, account, oldest_us)
+            planned = store.select_planned(connection, account, ends_after_us=oldest_us)
         zone = zone_named(self._accounts.get(account).timezone)
-        oldest = max(0, first - bands.HISTORY_HOURS)
-        history = read_one(self._event_store, account, name, oldest, end).history
-        chosen = np.array([0])
-        points = []
-        for hour in range(first, end):
-            offset = offset_hours(hour, zone)
-            one = bands.band(history, hour, 1, offset_hours=offset, chosen=chosen)
-            expected, scale = one.expected[0], one.scale[0]
-            actual = round(history.cost[hour - oldest, 0])
-            start = hour * MICROSECONDS_PER_HOUR
-            if np.isnan(expected):
-                points.append(BandPoint(start, actual, None, None, None))
-                continue
-            reach = SCALES[tuning.sensitivity][0] * scale
-            low, high = max(0, round(expected - reach)), round(expected + reach)
-            points.append(BandPoint(start, actual, round(expected), low, high))
-        return points
+        read = read_one(self._event_store, account, name, oldest, end)
+        return draw(
+            read,
+            range(first, end),
+            known=[row for row in known if (row.entity_type, row.entity_id) == name],
+            planned=planned,
+            tuning=tuning,
+            offset_of=lambda hour: offset_hours(hour, zone),
+        )
+
+    def picture(
+        self, account: int, anomaly_id: str, hours_before: int | None, hours_after: int
+    ) -> AnomalySeries:
+        """The hours around an episode, up to the open one. NotFound when there is no such anomaly.
+
+        Without `hours_before` three days, for a drift the 28 days it is compared with.
+        """
+        with self._engine.connect() as connection:
+            row = _existing(connection, account, anomaly_id)
+        out = anomaly_out(row)
+        if hours_before is None:
+            hours_before = HOURS_BEFORE_DRIFT if row.kind == "drift" else HOURS_BEFORE
+        start_us = min(row.start_us, out.window.start.us) - hours_before * MICROSECONDS_PER_HOUR
+        end_us = max(row.end_us, out.window.end.us) + hours_after * MICROSECONDS_PER_HOUR
+        closes_us = (self._clock.now_us() // MICROSECONDS_PER_HOUR + 1) * MICROSECONDS_PER_HOUR
+        points = self.series(
+            account,
+            out.entity_type,
+            out.entity_id,
+            max(0, start_us),
+            min(max(end_us, start_us + MICROSECONDS_PER_HOUR), closes_us),
+        )
+        return series_out(out, points)
 
     def start_backfill(self, account: int, from_us: int) -> Job:
         """Queue the judging of past hours, silently. InvalidRequest for a bad start."""

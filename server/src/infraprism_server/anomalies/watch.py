@@ -25,7 +25,15 @@ from infraprism_server.anomalies.episode import (
     opened,
     rested,
 )
-from infraprism_server.anomalies.reading import TOTAL, Name, Series, read_all
+from infraprism_server.anomalies.reading import (
+    TOTAL,
+    Name,
+    Series,
+    covers,
+    forget,
+    forget_planned,
+    read_all,
+)
 from infraprism_server.anomalies.reasons import detail_of
 from infraprism_server.anomalies.store import AnomalyRow, PlannedRow
 from infraprism_server.background.outbox import publish
@@ -193,15 +201,10 @@ class _Page:
             column = columns.get((row.entity_type, row.entity_id))
             if column is not None:
                 self._rows.setdefault(column, []).append(row)
-                self._mask(column, row)
+                forget(series.history, column, row)
         for plan in self._planned:
             for name, column in columns.items():
-                if _covers(plan, name):
-                    series.history.leave_out(
-                        column,
-                        plan.start_us // MICROSECONDS_PER_HOUR,
-                        -(-plan.end_us // MICROSECONDS_PER_HOUR),
-                    )
+                forget_planned(series.history, column, name, plan)
 
     def judge(
         self,
@@ -221,7 +224,7 @@ class _Page:
                 name = self._series.names[finding.entity]
                 if types is not None and name != TOTAL and name[0] not in types:
                     continue
-                if any(_covers(plan, name) and _overlaps(plan, finding) for plan in self._planned):
+                if any(covers(plan, name) and _overlaps(plan, finding) for plan in self._planned):
                     continue
                 if self._is_explained(name, finding):
                     continue
@@ -301,7 +304,7 @@ class _Page:
             return 0
         self._everyone[row.id] = row
         self._rows.setdefault(finding.entity, []).append(row)
-        self._mask(finding.entity, row)
+        forget(self._series.history, finding.entity, row)
         return 1
 
     def _grow(self, row: AnomalyRow, episode: Episode, finding: Finding, tuning: Tuning) -> None:
@@ -316,7 +319,7 @@ class _Page:
             updated_at_us=self._watch.now_us(),
         )
         self._change(finding.entity, row, changed)
-        self._mask(finding.entity, changed)
+        forget(self._series.history, finding.entity, changed)
 
     def _rest(self, hour: int, odd: set[int]) -> None:
         """Episodes that have been quiet for a day are over, and resolved unless someone judged."""
@@ -334,16 +337,6 @@ class _Page:
         rows[rows.index(row)] = changed
         self._everyone[row.id] = changed
 
-    def _mask(self, entity: int, row: AnomalyRow) -> None:
-        """Nothing is learnt from an episode, unless it was expected or became the new normal."""
-        history, episode = self._series.history, row.episode
-        if row.kind != "spike" or row.status == "expected":
-            return
-        if episode.new_normal:
-            history.take_back(entity, episode.start_hour, episode.end_hour)
-        else:
-            history.leave_out(entity, episode.start_hour, episode.end_hour)
-
     def _detail(self, finding: Finding, tuning: Tuning) -> str:
         name = self._series.names[finding.entity]
         return self._watch.detail(self._account, name, self._series, finding, tuning.offset_hours)
@@ -351,10 +344,6 @@ class _Page:
 
 def _in_zone(tuning: Tuning, offset: int) -> Tuning:
     return Tuning(tuning.sensitivity, tuning.minimum_impact_pico, offset)
-
-
-def _covers(plan: PlannedRow, name: Name) -> bool:
-    return (plan.entity_type, plan.entity_id) in (TOTAL, name)
 
 
 def _overlaps(plan: PlannedRow, finding: Finding) -> bool:
