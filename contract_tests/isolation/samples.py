@@ -84,6 +84,14 @@ BODIES: dict[str, Callable[[str], Any]] = {
         "period": "month",
     },
     "PATCH /v1/limits/{limit_id}": lambda _: {"amount": 250.5},
+    "POST /v1/sdk/reports": lambda mark: {
+        "version": "0.1.0",
+        "runtime": f"{mark}-runtime",
+        "queued": 3,
+        "sent": 1,
+        "dropped": {"queue_full": 2},
+        "fields_dropped": {"session_id": 1},
+    },
     "PATCH /v1/webhooks/{webhook_id}": lambda mark: {"url": f"{NOWHERE}/{mark}/changed"},
 }
 

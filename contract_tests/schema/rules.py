@@ -40,6 +40,7 @@ RULES_BEYOND_THE_SCHEMA: dict[str, frozenset[str]] = {
     "PATCH /v1/anomalies/settings": frozenset({"minimum_impact_usd", "snoozed_until"}),
     "GET /v1/anomalies/planned": frozenset({"cursor", "offset"}),
     "POST /v1/anomalies/planned": frozenset({"start_date", "end_date", "entity_type", "entity_id"}),
+    "POST /v1/sdk/reports": frozenset({"runtime"}),
     "POST /v1/prices/repricings": frozenset({"start_date", "end_date", "entity_id"}),
 }
 

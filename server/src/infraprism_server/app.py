@@ -5,11 +5,9 @@ The only module that imports every feature.
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib.resources import files
 from typing import NamedTuple, cast
 
 from litestar import Litestar, Response
@@ -27,6 +25,7 @@ import infraprism_server.events.routes
 import infraprism_server.exports.routes
 import infraprism_server.limits.routes
 import infraprism_server.pricing.routes
+import infraprism_server.sdk_reports.routes
 import infraprism_server.usage.routes
 import infraprism_server.webhooks.routes
 from infraprism_server import __version__
@@ -56,7 +55,7 @@ from infraprism_server.http.error_body import error_answer, error_from, error_he
 from infraprism_server.http.gateway import AsgiApp, Gateway
 from infraprism_server.http.idempotency import purge_idempotency_keys
 from infraprism_server.http.metrics import RequestMetrics
-from infraprism_server.http.openapi import build_openapi
+from infraprism_server.http.openapi import build_openapi, contract_examples
 from infraprism_server.http.operation import ApiRequest, Operation
 from infraprism_server.http.rate_limit import RateLimiter
 from infraprism_server.http.system_routes import system_routes
@@ -70,6 +69,7 @@ from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.pricing.service import PricingService
 from infraprism_server.pricing.tasks import pricing_tasks
 from infraprism_server.pricing.unpriced_alerts import TELL_SECONDS, UnpricedAlerts
+from infraprism_server.sdk_reports.service import SdkReportService
 from infraprism_server.secret_box import SecretBox, open_secret_box
 from infraprism_server.settings import Settings
 from infraprism_server.usage.service import UsageService
@@ -92,6 +92,7 @@ FEATURE_ROUTES: list[HTTPRouteHandler] = [
     *infraprism_server.webhooks.routes.ROUTES,
     *infraprism_server.anomalies.routes.ROUTES,
     *infraprism_server.limits.routes.ROUTES,
+    *infraprism_server.sdk_reports.routes.ROUTES,
 ]
 OPERATIONS: list[Operation] = [handler.opt["operation"] for handler in FEATURE_ROUTES]
 
@@ -182,6 +183,7 @@ def compose(
         _webhooks(ground),
         _anomalies(ground),
         limits_feature,
+        _sdk_reports(ground),
     ]
     limiter = RateLimiter(settings.rate_limit_url, clock)
     sign_in = SignInService(engine, clock, api_keys)
@@ -300,6 +302,14 @@ def _anomalies(ground: _Ground) -> _Feature:
     )
 
 
+def _sdk_reports(ground: _Ground) -> _Feature:
+    service = SdkReportService(ground.engine, ground.clock)
+    return _Feature(
+        {"sdk_reports": service},
+        recurring=(Recurring("old SDK counts", PURGE_SECONDS, service.purge),),
+    )
+
+
 def _webhooks(ground: _Ground) -> _Feature:
     engine, clock, box = ground.engine, ground.clock, ground.box
     allow_private = ground.settings.allow_private_webhooks
@@ -350,13 +360,6 @@ def _system_routes(ground: _Ground, address: str) -> Sequence[HTTPRouteHandler]:
         registry=ground.registry,
         metrics_token=token.get_secret_value() if token else None,
     )
-
-
-def contract_examples() -> dict[str, object]:
-    """The contract's own examples, by route."""
-    path = files("infraprism_server.http").joinpath("contract_examples.json")
-    examples: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
-    return examples
 
 
 def _litestar(routes: list[HTTPRouteHandler], features: Sequence[_Feature]) -> AsgiApp:

@@ -41,6 +41,10 @@ from infraprism_server.event_store.duckdb.inspection import NEWEST_VERSION, insp
 from infraprism_server.http.system_routes import Readiness
 from infraprism_server.limits.store import count_all, count_told
 from infraprism_server.pricing.price_book import PriceBook
+from infraprism_server.sdk_reports.findings import DAYS as SDK_DAYS
+from infraprism_server.sdk_reports.findings import finding as sdk_finding
+from infraprism_server.sdk_reports.health import first_day, summed
+from infraprism_server.sdk_reports.store import sum_everywhere
 from infraprism_server.settings import Settings
 from infraprism_server.webhooks.deliveries import count_by_status
 
@@ -170,6 +174,7 @@ def _stores(settings: Settings, *, running: bool) -> Findings:
             yield finding
             if schema_state(engine) is SchemaState.CURRENT:
                 yield _limits(engine)
+                yield _sdk(engine, SystemClock().now_us())
                 yield from background_findings(engine, count_by_status, SystemClock().now_us())
         finally:
             engine.dispose()
@@ -211,6 +216,12 @@ def _limits(engine: Engine) -> Finding:
         count, told = count_all(connection), count_told(connection)
     text = f"{count:,} limits; told: {told.get(True, 0):,} reached, {told.get(False, 0):,} near"
     return Finding("limits", "ok", text)
+
+
+def _sdk(engine: Engine, now_us: int) -> Finding:
+    since_day = first_day(now_us, SDK_DAYS)
+    with engine.connect() as connection:
+        return sdk_finding(summed(sum_everywhere(connection, since_day), since_day))
 
 
 def _event_store(file: Path, instance: str | None) -> Findings:

@@ -338,3 +338,17 @@ anomaly_runs = Table(
     Column("judged_to_hour", BigInteger, nullable=False),  # exclusive, hours since the epoch
     Column("ran_at_us", BigInteger, nullable=False),
 )
+
+sdk_counts = Table(
+    "sdk_counts",
+    metadata,
+    Column("account", Integer, ForeignKey("accounts.number"), primary_key=True),
+    Column("day", Integer, primary_key=True, autoincrement=False),  # of UTC, since 1970
+    Column("version", Text, primary_key=True),
+    Column("runtime", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),  # reports, queued, sent, dropped, field
+    Column("name", Text, primary_key=True),  # a reason or a field; else empty
+    Column("count", BigInteger, nullable=False),
+    Column("updated_at_us", BigInteger, nullable=False),
+)
+"""What the SDKs reported, added up by day, version and runtime."""

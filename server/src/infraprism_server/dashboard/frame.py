@@ -31,6 +31,7 @@ from infraprism_server.http.error_body import error_from, error_headers
 from infraprism_server.http.operation import ApiRequest, in_thread, path_text
 from infraprism_server.http.rate_limit import RateLimiter
 from infraprism_server.pricing.service import PricingService
+from infraprism_server.sdk_reports.service import SdkReportService
 from infraprism_server.usage.service import UsageService
 from infraprism_server.webhooks.service import WebhookService
 
@@ -62,6 +63,7 @@ class Dashboard(msgspec.Struct, frozen=True, kw_only=True):
     pricing: PricingService
     exports: ExportService
     webhooks: WebhookService
+    sdk_reports: SdkReportService
     limiter: RateLimiter
     clock: Clock
     public_url: str | None

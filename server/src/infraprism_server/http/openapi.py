@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from importlib.resources import files
 from typing import Any
 
 import msgspec
@@ -200,3 +202,10 @@ def _responses(operation: Operation, schema_of: dict[str, Json], examples: Json)
             "content": error,
         }
     return responses
+
+
+def contract_examples() -> dict[str, object]:
+    """The contract's own examples, by route."""
+    path = files("infraprism_server.http").joinpath("contract_examples.json")
+    examples: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return examples
