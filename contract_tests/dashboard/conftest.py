@@ -46,6 +46,17 @@ def shown_account(server: ServerProcess) -> TestAccount:
     return account
 
 
+@pytest.fixture(scope="session")
+def shown_ids(server: ServerProcess, shown_account: TestAccount) -> dict[str, str]:
+    """What the account has one of, by the name that addresses in PAGES call it by."""
+    client = server.client(shown_account)
+    whose = {"entity_type": "customer", "entity_id": "*"}
+    limit = {**whose, "metric": "cost_usd", "amount": 0.005, "period": "month"}
+    made = {"limit": client.post("/v1/limits", limit).json()["id"]}
+    client.close()
+    return made
+
+
 @pytest.fixture
 def outside() -> list[str]:
     """Requests to another host: there must be none."""

@@ -13,13 +13,22 @@ PAGES = [
     "/events?live=1",
     "/events/shown-event",
     "/sessions",
+    "/limits",
+    "/limits/new?entity_type=customer&entity_id=shown-customer",
+    "/limits/{limit}",
 ]
-"""Addresses that answer 200 to an account that has `SHOWN` among its events."""
+"""Addresses that answer 200 to an account that has `SHOWN` among its events.
+
+`{limit}` and the like are ids that the fixture `shown_ids` knows.
+"""
 
 FORMS = [
     "/sign-out",
     "/first-key",
     "/entities/customer/shown-customer",
+    "/limits",
+    "/limits/any",
+    "/limits/any/delete",
 ]
 """Paths of forms: none may be posted to from elsewhere, or without the page's token."""
 

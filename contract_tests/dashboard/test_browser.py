@@ -19,7 +19,9 @@ AXE = Path(__file__).parents[2] / "server" / "node_modules" / "axe-core" / "axe.
 
 @pytest.mark.xdist_group("browser")
 def test_every_page_works_in_a_browser(
-    sign_in: Callable[[TestAccount], Page], shown_account: TestAccount
+    sign_in: Callable[[TestAccount], Page],
+    shown_account: TestAccount,
+    shown_ids: dict[str, str],
 ) -> None:
     """No console error (a CSP violation is one), axe finds nothing serious, a phone is enough."""
     assert AXE.is_file(), "axe-core is missing; `make setup` fetches it"
@@ -27,7 +29,7 @@ def test_every_page_works_in_a_browser(
     told: list[str] = []
     page.on("console", lambda message: told.append(message.text) if message.type == "error" else 0)
     page.on("pageerror", lambda error: told.append(str(error)))
-    for path in PAGES:
+    for path in [address.format(**shown_ids) for address in PAGES]:
         page.set_viewport_size({"width": 1280, "height": 900})
         page.goto(path)
         found = page.evaluate(

@@ -48,8 +48,11 @@ def token_in(client: Client, cookie: str) -> str:
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/nothing-here", *PAGES])
-def test_every_page_has_the_strict_headers(visitor: Client, cookie: str, path: str) -> None:
-    answer = visitor.request("GET", path, headers={"Accept": "text/html", **with_cookie(cookie)})
+def test_every_page_has_the_strict_headers(
+    visitor: Client, cookie: str, shown_ids: dict[str, str], path: str
+) -> None:
+    address = path.format(**shown_ids)
+    answer = visitor.request("GET", address, headers={"Accept": "text/html", **with_cookie(cookie)})
     policy = answer.headers["content-security-policy"]
     assert answer.status == (404 if path == "/nothing-here" else 200)
     assert "default-src 'self'" in policy

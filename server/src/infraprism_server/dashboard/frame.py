@@ -17,7 +17,9 @@ from litestar.handlers import HTTPRouteHandler
 
 from infraprism_server.accounts.account import Account
 from infraprism_server.accounts.service import AccountService
+from infraprism_server.anomalies.service import AnomalyService
 from infraprism_server.api_keys.service import ApiKeyService
+from infraprism_server.background.worker import Worker
 from infraprism_server.clock import Clock
 from infraprism_server.dashboard.origin import check_same_origin, check_token
 from infraprism_server.dashboard.render import link, render
@@ -28,8 +30,10 @@ from infraprism_server.errors import InfraPrismError, InvalidRequest, PayloadToo
 from infraprism_server.events.service import EventService
 from infraprism_server.exports.service import ExportService
 from infraprism_server.http.error_body import error_from, error_headers
+from infraprism_server.http.idempotency import IdempotentRequest, idempotent_request
 from infraprism_server.http.operation import ApiRequest, in_thread, path_text
 from infraprism_server.http.rate_limit import RateLimiter
+from infraprism_server.limits.service import LimitService
 from infraprism_server.pricing.service import PricingService
 from infraprism_server.sdk_reports.service import SdkReportService
 from infraprism_server.usage.service import UsageService
@@ -64,6 +68,9 @@ class Dashboard(msgspec.Struct, frozen=True, kw_only=True):
     exports: ExportService
     webhooks: WebhookService
     sdk_reports: SdkReportService
+    limits: LimitService
+    anomalies: AnomalyService
+    worker: Worker
     limiter: RateLimiter
     clock: Clock
     public_url: str | None
@@ -103,6 +110,11 @@ class Visit(msgspec.Struct, frozen=True, kw_only=True):
     def fields(self, name: str) -> list[str]:
         """Every value of a form field, such as of checkboxes."""
         return self.form.get(name, [])
+
+    def once(self, route: str) -> IdempotentRequest | None:
+        """The form as a claim: sent twice, by a double click or a reload, it makes one thing."""
+        kept = {name: each for name, each in self.form.items() if name not in ("csrf", "once")}
+        return idempotent_request(self.field("once") or None, route, msgspec.json.encode(kept))
 
     @property
     def is_partial(self) -> bool:

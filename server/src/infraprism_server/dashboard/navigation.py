@@ -33,7 +33,7 @@ NAVIGATION: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Watch",
         (
             Entry("alerts", "Alerts", "/alerts", there=False),
-            Entry("limits", "Limits", "/limits", there=False),
+            Entry("limits", "Limits", "/limits"),
         ),
     ),
     (

@@ -12,6 +12,7 @@ from infraprism_server.clock import iso_utc
 from infraprism_server.dashboard import formats
 from infraprism_server.dashboard.assets import asset_url
 from infraprism_server.dashboard.navigation import NAVIGATION
+from infraprism_server.dashboard.session import new_token
 from infraprism_server.dashboard.sparkline import sparkline_points
 
 
@@ -42,6 +43,7 @@ def environment() -> Environment:
         percent=formats.percent,
         change=formats.change,
         ago=formats.ago,
+        new_token=new_token,
         exact_time=formats.exact_time,
     )
     return made

@@ -19,7 +19,14 @@ from infraprism_server.dashboard.frame import (
     redirect,
 )
 from infraprism_server.dashboard.origin import SAFE_SITES, check_same_origin
-from infraprism_server.dashboard.pages import entities, events, explorer, overview, sessions
+from infraprism_server.dashboard.pages import (
+    entities,
+    events,
+    explorer,
+    limits,
+    overview,
+    sessions,
+)
 from infraprism_server.dashboard.session import COOKIE, cookie_header
 from infraprism_server.errors import InfraPrismError, NotFound
 from infraprism_server.http.operation import ApiRequest, in_thread
@@ -150,4 +157,5 @@ ROUTES: list[HTTPRouteHandler] = [
     *entities.ROUTES,
     *events.ROUTES,
     *sessions.ROUTES,
+    *limits.ROUTES,
 ]

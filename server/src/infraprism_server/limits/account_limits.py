@@ -174,6 +174,21 @@ class AccountLimits:
                     best, most = entity, amount
         return self.standing(limit, best, now_us), reached
 
+    def near(self, now_us: int) -> Iterator[Standing]:
+        """Whoever has passed the first threshold of a limit, once for each such limit."""
+        for limit in self.limits.values():
+            entity = Entity(limit.entity_type, limit.entity_id)
+            first = limit.thresholds()[0][1]
+            if limit.entity_id != EACH:
+                standing = self.standing(limit, entity, now_us)
+                if standing.spent >= first:
+                    yield standing
+                continue
+            book = self.books[book_key(limit)]
+            for entity, spent in book.spenders(book.current(now_us).start_us).items():
+                if entity.type == limit.entity_type and spent.of(limit.metric) >= first:
+                    yield self.standing(limit, entity, now_us)
+
     def look_at(self, entity: Entity, now_us: int) -> list[Crossing]:
         """Bring up to date whether an entity is blocked; what is still to be told of it."""
         crossings = []

@@ -26,6 +26,11 @@ class Standing(NamedTuple):
     def blocks(self) -> bool:
         return self.limit.action == "block" and self.spent >= self.limit.amount
 
+    @property
+    def parts_per_million(self) -> int:
+        """How much of the amount is spent, rounded down."""
+        return self.spent * 1_000_000 // self.limit.amount
+
 
 class BlockChange(NamedTuple):
     """An entity that began or stopped to be blocked, or is blocked by another limit now."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import nsmallest
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,7 @@ from infraprism_server.http.time_range import parse_range, zone_named
 from infraprism_server.http.wire import Instant, decimal_of, encode
 from infraprism_server.limits import answers, store
 from infraprism_server.limits.account_limits import book_key
+from infraprism_server.limits.blocking import Standing
 from infraprism_server.limits.ledger import Ledger
 from infraprism_server.limits.limit import Entity, Limit, checked_amount, checked_approaching
 from infraprism_server.limits.schemas import (
@@ -54,6 +56,13 @@ class LimitPage(NamedTuple):
     data: list[LimitOut]
     total: int
     next_position: Position | None
+
+
+class NearPage(NamedTuple):
+    """Whoever is near a limit or over it, and how many there are in all."""
+
+    data: list[Standing]
+    total: int
 
 
 class LimitService:
@@ -192,6 +201,27 @@ class LimitService:
             decides = None if mine is None else mine.decides(entity, now_us)
         return answers.status_out(entity, decides)
 
+    def near(self, account: int, most: int, limit_id: str | None = None) -> NearPage:
+        """Who is near a limit or over it, the fullest first; of one limit or of all."""
+        self._wait_until_known()
+        now_us = self._clock.now_us()
+        with self._ledger.account(account) as mine:
+            found = [] if mine is None else list(mine.near(now_us))
+        if limit_id is not None:
+            found = [each for each in found if each.limit.id == limit_id]
+        return NearPage(nsmallest(most, found, key=_fullest_first), len(found))
+
+    def standings(self, account: int, entity_type: str, entity_id: str) -> list[Standing]:
+        """Where an entity stands with every limit that covers it, the fullest first."""
+        self._wait_until_known()
+        now_us = self._clock.now_us()
+        entity = Entity(entity_type, entity_id)
+        with self._ledger.account(account) as mine:
+            if mine is None:
+                return []
+            found = [mine.standing(limit, entity, now_us) for limit in mine.of(entity)]
+        return sorted(found, key=_fullest_first)
+
     def blocked_since(self, account: int, since: str | None) -> BlockedOut:
         """Who is blocked, or which entities changed after that instant, an earlier `as_of`."""
         since_us = None if since is None else _instant(since)
@@ -254,6 +284,10 @@ class LimitService:
     def _wait_until_known(self) -> None:
         if not self._watch.loaded.wait(_LOAD_SECONDS):
             raise Unavailable("The sums of the limits are still being read", 1)
+
+
+def _fullest_first(standing: Standing) -> tuple[int, str, str]:
+    return -standing.parts_per_million, standing.limit.id, standing.entity.id
 
 
 def _instant(since: str) -> int:
