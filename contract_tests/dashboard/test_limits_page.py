@@ -49,21 +49,21 @@ def test_a_limit_is_made_read_changed_and_deleted(
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("status")).to_have_text("Created.")
-    near = page.get_by_role("region", name="Near a limit or over it")
+    near = page.get_by_role("region", name="Who is near a limit")
     expect(near.get_by_role("row").nth(1)).to_contain_text("90 %")
     client = server.client(account)
     made = client.get("/v1/limits").json()["data"][0]
     assert (made["entity_id"], made["amount"], made["action"]) == ("*", 2.75, "block")
     assert [str(each) for each in made["approaching"]] == ["0.5", "0.8"]
 
-    near.get_by_role("link", name="$2.75 a month").click()
+    near.get_by_role("link", name="The limit of acme").click()
     expect(page.get_by_label("Warn at, percent")).to_have_value("50, 80")
     page.get_by_label("At most").fill("2.50")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("region", name="Near it or over it")).to_contain_text("stopped")
+    expect(page.get_by_role("region", name="Who is near it")).to_contain_text("stopped")
     assert client.get("/v1/limits").json()["data"][0]["state"] == "reached"
 
-    page.get_by_text("Delete", exact=True).click()
+    page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete the limit").click()
     expect(page.get_by_text("No limits yet")).to_be_visible()
     assert client.get("/v1/limits").json()["data"] == []
