@@ -49,6 +49,8 @@ class Model:
     def __init__(self) -> None:
         self.events: dict[str, Event] = {}
         self.remembered: set[tuple[str, str]] = set()
+        self.remembered_lately: set[tuple[str, str]] = set()
+        """Those somebody spoke of, whether they have events or not."""
 
     def append(self, events: Sequence[Event]) -> list[Outcome]:
         outcomes = []
@@ -77,6 +79,41 @@ class Model:
             changed += new != event
             self.events[event.id] = new
         return changed
+
+    def delete(self, where: EventFilter) -> int:
+        """Entities stay known until they are forgotten."""
+        doomed = self.matching(where)
+        for event in doomed:
+            del self.events[event.id]
+            if event.entity_type is not None and event.entity_id is not None:
+                self.remembered.add((event.entity_type, event.entity_id))
+        return len(doomed)
+
+    def strip(self, where: EventFilter) -> int:
+        changed = 0
+        for event in self.matching(where):
+            bare = msgspec.structs.replace(event, tags=None, session_id=None)
+            changed += bare != event
+            self.events[event.id] = bare
+        return changed
+
+    def forget(self, keep: Iterable[tuple[str, str]]) -> int:
+        seen = {(event.entity_type, event.entity_id) for event in self.events.values()}
+        forgotten = self.remembered - seen - set(keep)
+        self.remembered -= forgotten
+        return len(forgotten)
+
+    def rename(self, entity_type: str, entity_id: str, new_id: str) -> bool:
+        old = (entity_type, entity_id)
+        known = old in self.remembered
+        self.remembered -= {old}
+        for event in list(self.events.values()):
+            if (event.entity_type, event.entity_id) == old:
+                known = True
+                self.events[event.id] = msgspec.structs.replace(event, entity_id=new_id)
+        if known:
+            self.remembered.add((entity_type, new_id))
+        return known
 
     def matching(self, where: EventFilter) -> list[Event]:
         """Newest first."""

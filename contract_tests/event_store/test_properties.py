@@ -29,17 +29,6 @@ _settings = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
-histories = st.lists(
-    st.one_of(
-        st.tuples(st.just("append"), st.lists(samples.events(), max_size=12)),
-        st.tuples(st.just("append"), st.lists(samples.events(), min_size=8, max_size=25)),
-        st.tuples(st.just("again"), st.lists(st.integers(0, 200), max_size=8)),
-        st.tuples(st.just("reprice"), st.lists(samples.cost_changes, max_size=6)),
-        st.tuples(st.just("remember"), st.lists(samples.entity_names, max_size=3)),
-    ),
-    max_size=6,
-)
-
 maybe_instant = st.none() | samples.instants
 filters = st.fixed_dictionaries(
     {},
@@ -58,6 +47,34 @@ filters = st.fixed_dictionaries(
         ).map(tuple),
     },
 )
+takings = st.lists(
+    st.one_of(
+        st.builds(dict, end_us=samples.instants),
+        st.builds(
+            lambda name: {"entity_type": name[0], "entity_id": name[1]}, samples.entity_names
+        ),
+        st.just({}),
+        filters,
+    ),
+    min_size=1,
+    max_size=1,
+)
+
+histories = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.lists(samples.events(), max_size=12)),
+        st.tuples(st.just("append"), st.lists(samples.events(), min_size=8, max_size=25)),
+        st.tuples(st.just("again"), st.lists(st.integers(0, 200), max_size=8)),
+        st.tuples(st.just("reprice"), st.lists(samples.cost_changes, max_size=6)),
+        st.tuples(st.just("remember"), st.lists(samples.entity_names, max_size=3)),
+        st.tuples(st.just("delete"), takings),
+        st.tuples(st.just("strip"), takings),
+        st.tuples(st.just("forget"), st.lists(samples.entity_names, max_size=3)),
+        st.tuples(st.just("rename"), st.lists(samples.entity_names, min_size=1, max_size=1)),
+    ),
+    max_size=7,
+)
+
 
 groups = st.lists(
     st.sampled_from(
@@ -108,11 +125,40 @@ def play(store: EventStore, account: int, model: Model, history: Sequence[Step])
             waiting.append((store.append(account, batch), model.append(batch)))
         elif step == "reprice":
             waiting.append((store.reprice(account, given_values), model.reprice(given_values)))
-        else:
+        elif step == "remember":
             waiting.append((store.remember_entities(account, given_values), None))
             model.remembered |= set(given_values)
+            model.remembered_lately |= set(given_values)
+        else:
+            for future, expected in waiting:
+                assert future.result(10) == expected
+            waiting.clear()
+            take_away(store, account, model, step, given_values)
     for future, expected in waiting:
         assert future.result(10) == expected
+
+
+def take_away(
+    store: EventStore, account: int, model: Model, step: str, values: Sequence[Any]
+) -> None:
+    """What the store does to the end before it answers."""
+    if step == "forget":
+        # What was remembered a moment ago may be kept for that reason alone.
+        spoken_of = set(values) | model.remembered_lately
+        assert store.forget_names(account, spoken_of) == model.forget(spoken_of)
+    elif step == "rename":
+        ((entity_type, entity_id),) = values
+        new_id = f"erased-{len(model.remembered)}-{entity_id}"
+        renamed = store.rename_entity(account, entity_type, entity_id, new_id).result(10)
+        assert renamed == model.rename(entity_type, entity_id, new_id)
+    else:
+        where = EventFilter(account=account, **values[0])
+        told: list[float] = []
+        work = {"delete": store.delete_events, "strip": store.strip_events}[step]
+        expected = {"delete": model.delete, "strip": model.strip}[step](where)
+        assert work(where, told.append) == expected
+        assert told == sorted(told)
+        assert all(0 <= part <= 1 for part in told)
 
 
 @_settings

@@ -22,6 +22,7 @@ from typing import Literal, Protocol, TypeAlias
 import msgspec
 
 from infraprism_server.event_store.hourly_costs import HourlyCosts
+from infraprism_server.event_store.lasting import LastsForYears
 from infraprism_server.event_store.listening import TellsOfCommits
 
 CostSource: TypeAlias = Literal["computed", "reported", "unpriced"]
@@ -294,7 +295,7 @@ class StoreStatus(msgspec.Struct, frozen=True):
     """One sentence when not healthy: what is wrong and what to do."""
 
 
-class EventStore(TellsOfCommits, Protocol):
+class EventStore(TellsOfCommits, LastsForYears, Protocol):
     """An event store. Methods raise errors.Unavailable when they can not work now."""
 
     def append(self, account: int, events: Sequence[Event]) -> Future[list[Outcome]]:

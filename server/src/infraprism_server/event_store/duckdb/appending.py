@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from infraprism_server.event_store.contract import CostChange, Event, Outcome
-from infraprism_server.event_store.duckdb import bulk, rows
+from infraprism_server.event_store.duckdb import bulk, rows, schema
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
 from infraprism_server.event_store.duckdb.duplicates import (
@@ -52,6 +52,7 @@ class Appender:
         self._folding = folding
         self._recent = recent or RecentIds()
         self._doubted = False
+        self._uncertain = 0
         self.commit_no = 0
         self.events = 0
 
@@ -63,7 +64,12 @@ class Appender:
             "SELECT count(*), max(commit_no) FROM events"
         ).fetchall()
         self.events = count
-        self.commit_no = max(highest or 0, self._folding.watermark)
+        self._uncertain = 0
+        self.commit_no = max(
+            highest or 0,
+            self._folding.watermark,
+            schema.read_number(connection, schema.COMMIT_NO),
+        )
         self._dictionaries.load(connection)
         self._recent.load(connection)
         self._doubted = False
@@ -83,6 +89,15 @@ class Appender:
                 connection.execute("ROLLBACK")
             raise
         self._dictionaries.keep()
+
+    def _note(self) -> None:
+        """Promise what is stored: after this a commit may be acknowledged. OSError."""
+        self._database.record.note(self.commit_no, self.events - self._uncertain)
+
+    def _count_change(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Other than by an append: whoever copies the file learns that it changed behind them."""
+        changes = schema.read_number(connection, schema.CHANGES)
+        schema.write_number(connection, schema.CHANGES, changes + 1)
 
     def append(self, batches: Sequence[Batch]) -> list[list[Outcome]]:
         """Store what is new of the batches, durably, and say what became of each event."""
@@ -108,7 +123,7 @@ class Appender:
             self._folding.appended(self.commit_no, count)
             self._recent.stored(zip(fresh.accounts, fresh.keys, fresh.texts, strict=True))
         # Nothing new is noted too: it may be what a note that failed had left.
-        self._database.record.note(self.commit_no, self.events)
+        self._note()
         if count == sum(len(batch.events) for batch in batches):
             return [[Outcome.ACCEPTED] * len(batch.events) for batch in batches]
         return _outcomes(batches, first, stored)
@@ -119,7 +134,7 @@ class Appender:
         if names:
             with self._transaction() as connection:
                 self._dictionaries.entities(connection, names)
-            self._database.record.note(self.commit_no, self.events)
+            self._note()
 
     def reprice(self, account: int, changes: Sequence[CostChange]) -> int:
         """Change costs, and the rollups by the difference. The last change of an id counts."""
@@ -131,7 +146,9 @@ class Appender:
             found = find_rowids(connection, [account] * len(keys), keys, texts)
             rowids = found.get(account, [])
             changed = apply_changes(connection, account, rowids, wanted, self._folding.watermark)
-        self._database.record.note(self.commit_no, self.events)
+            if changed:
+                self._count_change(connection)
+        self._note()
         return changed
 
     def bulk_append(self, account: int, table: pa.Table) -> int:
@@ -145,7 +162,7 @@ class Appender:
             )
         self.events += table.num_rows
         self._recent.load(self._database.connection)
-        self._database.record.note(self.commit_no, self.events)
+        self._note()
         return int(table.num_rows)
 
     def tidy(self) -> bool:

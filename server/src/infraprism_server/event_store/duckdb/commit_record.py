@@ -157,7 +157,7 @@ class CommitRecord:
                 # Room for all slots once: later writes need none, on a full disk either.
                 os.pwrite(self._descriptor, bytes(SLOTS * SLOT_BYTES), 0)
                 os.fsync(self._descriptor)
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
         body = _FORMAT.pack(_MAGIC, *entry)
         slot = (body + _CHECK.pack(zlib.crc32(body))).ljust(SLOT_BYTES, b"\0")
         os.pwrite(self._descriptor, slot, entry.number % SLOTS * SLOT_BYTES)
@@ -272,7 +272,8 @@ def _count_readable(file: Path) -> int | None:
         return None
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -20,7 +20,7 @@ import duckdb
 
 from infraprism_server.errors import StartupError, Unavailable
 from infraprism_server.event_store.duckdb import schema
-from infraprism_server.event_store.duckdb.commit_record import CommitRecord
+from infraprism_server.event_store.duckdb.commit_record import CommitRecord, sync_folder
 from infraprism_server.event_store.duckdb.long_reads import TIMEOUT_SECONDS, Deadlines, LongReads
 
 FILE_NAME: Final = "events.duckdb"
@@ -97,6 +97,7 @@ class Database:
         }
         self._guard = threading.Condition()
         self._reading = 0
+        self._gate_closed = False
         self._generation = 0
         self._cursors: dict[threading.Thread, duckdb.DuckDBPyConnection] = {}
         self._local = threading.local()
@@ -150,18 +151,26 @@ class Database:
 
         timed: Unavailable when they take longer than a reader may wait; not for background work.
         """
-        with self._guard:
-            if self._closed:
-                raise Unavailable("the event store is closed")
-            cursor = self._cursor()
-            self._reading += 1
-        try:
+        with self.working() as cursor:
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             try:
                 with self._deadlines.watch(cursor) if timed else nullcontext():
                     yield cursor
             finally:
                 cursor.execute("ROLLBACK")
+
+    @contextmanager
+    def working(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The thread's cursor outside of a transaction. Waits while the file is being replaced."""
+        with self._guard:
+            while self._gate_closed and not self._closed:
+                self._guard.wait()
+            if self._closed:
+                raise Unavailable("the event store is closed")
+            cursor = self._cursor()
+            self._reading += 1
+        try:
+            yield cursor
         except duckdb.Error as error:
             self._local.cursor = None
             raise Unavailable(_reason(error)) from error
@@ -169,6 +178,46 @@ class Database:
             with self._guard:
                 self._reading -= 1
                 self._guard.notify_all()
+
+    @contextmanager
+    def without_readers(self, patience_seconds: float, *, interrupt: bool) -> Iterator[bool]:
+        """Let no reader in while the block runs; whether those who were in are out.
+
+        They get so many seconds to finish; after that they are interrupted, or False is answered.
+        """
+        with self._guard:
+            self._gate_closed = True
+            deadline = time.monotonic() + patience_seconds
+            while self._reading and time.monotonic() < deadline:
+                self._guard.wait(0.05)
+            if self._reading and interrupt:
+                self._send_readers_out()
+            alone = not self._reading
+        try:
+            yield alone
+        finally:
+            with self._guard:
+                self._gate_closed = False
+                self._guard.notify_all()
+
+    def replace(self, whole: Path) -> None:
+        """Put another file, whole and synced, in the place of this one. For the writer alone.
+
+        Nobody may read meanwhile. At every moment the name stands for one whole file that holds
+        every commit: the log is moved into the old one before, and the new one has none.
+        """
+        with self._guard:
+            self.connection.execute("CHECKPOINT")
+            self._close_handles()
+            try:
+                log = self.file.with_name(FILE_NAME + ".wal")
+                if log.exists() and log.stat().st_size:
+                    raise Unavailable("the log of the event store could not be moved into its file")
+                log.unlink(missing_ok=True)
+                whole.replace(self.file)
+                sync_folder(self.file.parent)
+            finally:
+                self._open()
 
     def bytes_on_disk(self) -> int:
         """The file and its log, as the file system counts them."""
@@ -186,6 +235,7 @@ class Database:
             if self._closed:
                 return
             self._closed = True
+            self._guard.notify_all()
             self._close_handles()
         self._deadlines.close()
         self.record.finish()
@@ -193,6 +243,14 @@ class Database:
 
     def _close_handles(self) -> None:
         self._generation += 1
+        self._send_readers_out()
+        for cursor in self._cursors.values():
+            cursor.close()
+        self._cursors.clear()
+        self._close_writer()
+
+    def _send_readers_out(self) -> None:
+        """Interrupt whoever reads. Under the guard."""
         for cursor in self._cursors.values():
             cursor.interrupt()
         # A reader between two statements starts one more before it sees that it is over.
@@ -201,10 +259,6 @@ class Database:
             self._guard.wait(0.05)
             for cursor in self._cursors.values():
                 cursor.interrupt()
-        for cursor in self._cursors.values():
-            cursor.close()
-        self._cursors.clear()
-        self._close_writer()
 
     def _close_writer(self) -> None:
         self.connection.close()
@@ -274,6 +328,8 @@ def _reason(error: duckdb.Error) -> str:
         return _DAMAGED
     if isinstance(error, duckdb.OutOfMemoryException):
         return "the event store has not enough memory for this question: narrow it or try later"
+    if isinstance(error, duckdb.IOException):
+        return "the event store could not read or write a file: is a disk full?"
     return "the event store can not answer now"
 
 

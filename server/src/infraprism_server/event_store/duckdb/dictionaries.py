@@ -58,6 +58,11 @@ class CodeMap(Generic[_Name]):
         """A row of the table that was not in memory."""
         self._codes[name] = code
 
+    def forget(self, names: Iterable[_Name]) -> None:
+        """Rows that are not in the table any more, or not under these names."""
+        for name in names:
+            self._codes.pop(name, None)
+
     def assign(self, name: _Name) -> int:
         """A fresh code, which counts only once `keep` was called."""
         code = self._next
@@ -121,6 +126,11 @@ class Dictionaries:
         self._models.undo()
         self._entities.undo()
         self._tag_sets.undo()
+
+    def forget(self, entities: Iterable[EntityName], tag_sets: Iterable[TagSetName]) -> None:
+        """Rows that were deleted or renamed: looked up, or made anew, at their next use."""
+        self._entities.forget(entities)
+        self._tag_sets.forget(tag_sets)
 
     def columns(
         self,

@@ -56,6 +56,12 @@ class LongReads:
         finally:
             self._turns.release()
 
+    @contextmanager
+    def patient_turn(self) -> Iterator[None]:
+        """A turn for background work, which may wait for as long as it takes."""
+        with self._turns:
+            yield
+
 
 class Deadlines:
     """Interrupts cursors that work for too long. One thread, made when it is first needed."""

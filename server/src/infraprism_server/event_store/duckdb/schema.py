@@ -17,6 +17,11 @@ import duckdb
 
 from infraprism_server.errors import StartupError
 
+COMMIT_NO: Final = "commit_no"
+"""Name of the number (see read_number) below which no commit is numbered, whatever was deleted."""
+CHANGES: Final = "changes"
+"""Name of the number that grows with every change of what was stored before."""
+
 COST_SOURCES: Final = ("computed", "reported", "unpriced")
 """The column cost_source holds the place in this tuple."""
 
@@ -114,6 +119,18 @@ def prepare(
     return newest
 
 
+def read_number(connection: duckdb.DuckDBPyConnection, name: str) -> int:
+    """A number that the file keeps beside its tables; 0 when it was never written."""
+    rows = connection.execute("SELECT value FROM meta WHERE name = ?", [name]).fetchall()
+    return int(rows[0][0]) if rows else 0
+
+
+def write_number(connection: duckdb.DuckDBPyConnection, name: str, value: int) -> None:
+    """Keep a number, in the caller's transaction."""
+    connection.execute("DELETE FROM meta WHERE name = ?", [name])
+    connection.execute("INSERT INTO meta VALUES (?, ?)", [name, str(value)])
+
+
 def _refuse_foreign(
     connection: duckdb.DuckDBPyConnection, stored: dict[str, str], instance_id: str
 ) -> None:
@@ -150,7 +167,7 @@ def _take(connection: duckdb.DuckDBPyConnection, step: Step, instance_id: str) -
     try:
         for statement in step.statements:
             connection.execute(statement)
-        connection.execute("DELETE FROM meta")
+        connection.execute("DELETE FROM meta WHERE name IN ('instance_id', 'schema_version')")
         connection.execute(
             "INSERT INTO meta VALUES ('instance_id', ?), ('schema_version', ?)",
             [instance_id, str(step.version)],

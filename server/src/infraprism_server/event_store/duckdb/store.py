@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +30,7 @@ from infraprism_server.event_store.contract import (
     UsageQuery,
 )
 from infraprism_server.event_store.duckdb import (
+    deleting,
     entities,
     events,
     export,
@@ -35,14 +38,16 @@ from infraprism_server.event_store.duckdb import (
     rollup,
     usage,
 )
+from infraprism_server.event_store.duckdb.compaction import Rewriting
 from infraprism_server.event_store.duckdb.database import Database, startup_error
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
+from infraprism_server.event_store.duckdb.lasting import LastingAppender, find_unused
 from infraprism_server.event_store.duckdb.long_reads import TIMEOUT_SECONDS, LongReads
 from infraprism_server.event_store.duckdb.recent_ids import RecentIds
 from infraprism_server.event_store.duckdb.rollup import Folding
-from infraprism_server.event_store.duckdb.telling import TellingAppender
 from infraprism_server.event_store.duckdb.writer import Writer
 from infraprism_server.event_store.hourly_costs import HourlyCosts
+from infraprism_server.event_store.lasting import BackedUp, Compacted, Tell
 from infraprism_server.event_store.listening import CommitListener
 
 MAX_WAITING_EVENTS: Final = 100_000
@@ -98,7 +103,7 @@ class DuckDBEventStore:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._appender = TellingAppender(database, dictionaries or Dictionaries(), folding, recent)
+        self._appender = LastingAppender(database, dictionaries or Dictionaries(), folding, recent)
         try:
             self._appender.load()
         except duckdb.Error as error:
@@ -108,6 +113,7 @@ class DuckDBEventStore:
             database.close()
             raise
         self._writer = Writer(database, self._appender, max_waiting_events=max_waiting_events)
+        self._rewriting = Rewriting(database, self._appender, self._writer)
         self._closed = False
 
     def append(self, account: int, events: Sequence[Event]) -> Future[list[Outcome]]:
@@ -211,6 +217,57 @@ class DuckDBEventStore:
     ) -> int:
         """Write every matching event to a new file, by DuckDB's own COPY."""
         return export.export(self._database, where, file_format, path, progress)
+
+    def delete_events(self, where: EventFilter, tell: Tell) -> int:
+        """Delete every matching event, a slice of a day at a time."""
+        return self._by_slices(where, tell, self._appender.delete)
+
+    def strip_events(self, where: EventFilter, tell: Tell) -> int:
+        """Take tags and session ids from every matching event."""
+        return self._by_slices(where, tell, self._appender.strip)
+
+    def _by_slices(
+        self, where: EventFilter, tell: Tell, work: Callable[[EventFilter, deleting.Slice], int]
+    ) -> int:
+        parts = deleting.plan(self._database, where, slice_events=deleting.SLICE_EVENTS)
+        total = max(1, sum(part.events for part in parts))
+        changed = planned = 0
+        for part in parts:
+            began = time.monotonic()
+            changed += self._writer.submit(partial(work, where, part)).result()
+            planned += part.events
+            tell(planned / total)
+            # As long again belongs to ingest.
+            time.sleep(min(1.0, time.monotonic() - began))
+        return changed
+
+    def forget_names(self, account: int, keep: Iterable[tuple[str, str]]) -> int:
+        """Drop entities and tag sets that no event has."""
+        kept, forgotten = set(keep), 0
+        while True:
+            with self._database.snapshot(timed=False) as cursor:
+                unused = find_unused(cursor, account, kept)
+            forgotten += self._writer.submit(
+                partial(self._appender.forget, account, unused)
+            ).result()
+            if not unused.is_full:
+                return forgotten
+
+    def rename_entity(
+        self, account: int, entity_type: str, entity_id: str, new_id: str
+    ) -> Future[bool]:
+        """Call an entity otherwise."""
+        return self._writer.submit(
+            partial(self._appender.rename, account, entity_type, entity_id, new_id)
+        )
+
+    def compact(self, tell: Tell) -> Compacted:
+        """Write the file anew beside itself, and take that one."""
+        return self._rewriting.compact(tell)
+
+    def back_up(self, folder: Path, tell: Tell) -> BackedUp:
+        """Write what is stored now to `events.duckdb` in another folder."""
+        return self._rewriting.back_up(folder, tell)
 
     def status(self) -> StoreStatus:
         """From memory, and the sizes of two files: cheap."""

@@ -94,6 +94,10 @@ class Writer:
         self._hand_over(_Task(work, future, weight), weight)
         return future
 
+    def mend_first(self) -> None:
+        """Open the file anew before the next write. Called on the writer's thread."""
+        self._broken = True
+
     def close(self, timeout_seconds: float) -> None:
         """Finish what waits; what is not finished in time fails as Unavailable."""
         with self._arrived:

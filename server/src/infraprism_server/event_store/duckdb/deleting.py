@@ -1,0 +1,165 @@
+"""Deleting and stripping events: a slice of one day at a time, with every sum, in one commit.
+
+What a slice takes is planned beside the writer, from counts by quarter hour, so that the writer's
+thread only does what is bounded: it deletes some ten thousand rows and makes the cells that they
+were in anew. Cells of whole quarter hours are subtracted from; cells of a day, which know their
+first and last event, are summed again from what is left of that day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+
+from infraprism_server.clock import MICROSECONDS_PER_DAY
+from infraprism_server.event_store.contract import EventFilter
+from infraprism_server.event_store.duckdb.database import Database
+from infraprism_server.event_store.duckdb.filters import Clause, Selection, select
+from infraprism_server.event_store.duckdb.rollup import DAY_OF_TS, QUARTER, QUARTER_OF_TS
+from infraprism_server.event_store.duckdb.sums import EVENT_SUMS, ROLLUP_SUMS, SUM_FIELDS
+
+SLICE_EVENTS: Final = 50_000
+
+_SLOTS_PER_DAY: Final = MICROSECONDS_PER_DAY // QUARTER.width_us
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of one UTC day, and how many events of it matched when it was planned."""
+
+    start_us: int
+    end_us: int
+    events: int
+
+
+def plan(database: Database, where: EventFilter, *, slice_events: int) -> list[Slice]:
+    """Slices, oldest first, that hold every matching event of this moment."""
+    with database.snapshot(timed=False) as cursor, database.long_reads.patient_turn():
+        selection = select(cursor, where)
+        if selection.nothing or selection.start_us >= selection.end_us:
+            return []
+        condition = selection.events(selection.start_us, selection.end_us)
+        found = cursor.execute(
+            f"SELECT {QUARTER_OF_TS} AS slot, count(*) FROM events"  # noqa: S608
+            f" WHERE {condition.text} GROUP BY slot ORDER BY slot",
+            list(condition.values),
+        ).fetchall()
+    return [
+        Slice(
+            max(each.start_us, selection.start_us), min(each.end_us, selection.end_us), each.events
+        )
+        for each in _slices(found, slice_events)
+    ]
+
+
+def _slices(slots: list[tuple[int, int]], most: int) -> Iterator[Slice]:
+    """Neighbouring slots of a day together while they are few; a slot of many events in pieces."""
+    first, last, count = 0, 0, 0
+    for slot, events in slots:
+        same_day = slot // _SLOTS_PER_DAY == first // _SLOTS_PER_DAY
+        if count and (not same_day or count + events > most):
+            yield from _pieces(first, last, count, most)
+            count = 0
+        if not count:
+            first = slot
+        last, count = slot, count + events
+    if count:
+        yield from _pieces(first, last, count, most)
+
+
+def _pieces(first: int, last: int, events: int, most: int) -> Iterator[Slice]:
+    start_us, end_us = first * QUARTER.width_us, (last + 1) * QUARTER.width_us
+    pieces = -(-events // most)
+    edges = [start_us + (end_us - start_us) * place // pieces for place in range(pieces + 1)]
+    for place in range(pieces):
+        yield Slice(edges[place], edges[place + 1], events // pieces)
+
+
+def count(connection: duckdb.DuckDBPyConnection, selection: Selection, part: Slice) -> int:
+    """How many events of a slice match."""
+    doomed = selection.events(part.start_us, part.end_us)
+    ((events,),) = connection.execute(
+        f"SELECT count(*) FROM events WHERE {doomed.text}",  # noqa: S608
+        list(doomed.values),
+    ).fetchall()
+    return int(events)
+
+
+def delete_slice(
+    connection: duckdb.DuckDBPyConnection, selection: Selection, part: Slice, watermark: int
+) -> None:
+    """Delete the matching events of a slice and correct the sums, in the caller's transaction."""
+    doomed = selection.events(part.start_us, part.end_us)
+    account = selection.account
+    day = part.start_us // MICROSECONDS_PER_DAY
+    slots = (part.start_us // QUARTER.width_us, -(-part.end_us // QUARTER.width_us))
+    day_us = (day * MICROSECONDS_PER_DAY, (day + 1) * MICROSECONDS_PER_DAY)
+    run = connection.execute
+    run(
+        "CREATE OR REPLACE TEMP TABLE touched AS"  # noqa: S608
+        f" SELECT DISTINCT coalesce(entity_code, 0) AS code FROM events WHERE {doomed.text}",
+        list(doomed.values),
+    )
+    run(_QUARTERS.format(doomed=doomed.text), [account, *slots, *doomed.values, watermark])
+    run(f"DELETE FROM events WHERE {doomed.text}", list(doomed.values))  # noqa: S608
+    run(
+        "DELETE FROM rollup_quarter WHERE account = ? AND slot >= ? AND slot < ?", [account, *slots]
+    )
+    run("INSERT INTO rollup_quarter SELECT * FROM quarters")
+    run(
+        f"DELETE FROM rollup_entity_day WHERE account = ? AND day = ? AND {_TOUCHED}",  # noqa: S608
+        [account, day],
+    )
+    run(_DAYS, [account, *day_us, watermark])
+    run(f"DELETE FROM rollup_entity WHERE account = ? AND {_TOUCHED}", [account])  # noqa: S608
+    run(_ENTITIES, [account])
+    run("DROP TABLE touched")
+    run("DROP TABLE quarters")
+
+
+def strip_slice(connection: duckdb.DuckDBPyConnection, selection: Selection, part: Slice) -> int:
+    """Take tags and session ids from the matching events of a slice; how many had any."""
+    chosen = selection.events(part.start_us, part.end_us) & Clause(
+        "(tag_code IS NOT NULL OR session_id IS NOT NULL)"
+    )
+    ((changed,),) = connection.execute(
+        f"UPDATE events SET tag_code = NULL, session_id = NULL WHERE {chosen.text}",  # noqa: S608
+        list(chosen.values),
+    ).fetchall()
+    return int(changed)
+
+
+# 0 is no entity's code: they begin with 1.
+_TOUCHED: Final = "coalesce(entity_code, 0) IN (SELECT code FROM touched)"
+
+_NEGATED: Final = ", ".join(f"-{field} AS {field}" for field in SUM_FIELDS)
+
+_QUARTERS: Final = f"""
+    CREATE OR REPLACE TEMP TABLE quarters AS
+    SELECT account, slot, model_code, true AS merged, {ROLLUP_SUMS} FROM (
+        SELECT account, slot, model_code, {", ".join(SUM_FIELDS)} FROM rollup_quarter
+        WHERE account = ? AND slot >= ? AND slot < ?
+        UNION ALL SELECT account, slot, model_code, {_NEGATED} FROM (
+            SELECT account, {QUARTER_OF_TS} AS slot, model_code, {EVENT_SUMS}
+            FROM events WHERE {{doomed}} AND commit_no <= ? GROUP BY account, slot, model_code)
+    ) GROUP BY account, slot, model_code HAVING sum(events) > 0 ORDER BY slot, model_code
+"""  # noqa: S608
+"""What is left of the quarter hours: a sum over no events is no row."""
+
+_DAYS: Final = f"""
+    INSERT INTO rollup_entity_day
+    SELECT account, {DAY_OF_TS} AS day, entity_code, model_code, true, min(ts), max(ts),
+    {EVENT_SUMS} FROM events
+    WHERE account = ? AND ts >= ? AND ts < ? AND commit_no <= ? AND {_TOUCHED}
+    GROUP BY account, day, entity_code, model_code
+"""  # noqa: S608
+
+_ENTITIES: Final = f"""
+    INSERT INTO rollup_entity
+    SELECT account, entity_code, true, min(first_us), max(last_us), {ROLLUP_SUMS}
+    FROM rollup_entity_day WHERE account = ? AND entity_code IS NOT NULL AND {_TOUCHED}
+    GROUP BY account, entity_code
+"""  # noqa: S608
