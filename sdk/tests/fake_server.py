@@ -28,6 +28,7 @@ class FakeServer:
         self.reports: list[dict[str, Any]] = []
         self.raw: list[bytes] = []
         self.duplicates = 0
+        self.conflicts = 0
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -56,6 +57,10 @@ class FakeServer:
                         "message": f"Unknown field '{unknown[0]}'",
                         "param": f"events[{index}].{unknown[0]}",
                     }
+                    rejected.append({"index": index, "error": error})
+                elif event["id"] in self.events and event != self.events[event["id"]]:
+                    self.conflicts += 1
+                    error = {"code": "conflict", "message": "", "param": f"events[{index}].id"}
                     rejected.append({"index": index, "error": error})
                 elif event["id"] in self.events:
                     self.duplicates += 1

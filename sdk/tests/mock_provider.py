@@ -1,8 +1,8 @@
-"""A local server with the wire formats of OpenAI and Anthropic: answers, streams and errors.
+"""A local server that speaks OpenAI's and Anthropic's wire: answers, streams, files and errors.
 
 The model's name says what happens: `refuses-usage`, `fails-401`, `flaky` (500 once, then well),
-`breaks` (a stream that ends in an error event), `cuts` (a stream whose connection is cut).
-It imports nothing of the SDK, and remembers every request as it came.
+`breaks` (a stream that ends in an error event), `cuts` (a stream whose connection is cut), `slow`.
+It imports nothing of the SDK, remembers every request as it came and every answer as it went.
 """
 
 from __future__ import annotations
@@ -10,47 +10,57 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-CHAT_USAGE = {
-    "prompt_tokens": 120,
-    "completion_tokens": 30,
-    "total_tokens": 150,
-    "prompt_tokens_details": {"cached_tokens": 100, "audio_tokens": 0},
-    "completion_tokens_details": {"reasoning_tokens": 20, "audio_tokens": 0},
-}
-RESPONSES_USAGE = {
-    "input_tokens": 120,
-    "input_tokens_details": {"cached_tokens": 100},
-    "output_tokens": 30,
-    "output_tokens_details": {"reasoning_tokens": 20},
-    "total_tokens": 150,
-}
-ANTHROPIC_USAGE = {
-    "input_tokens": 20,
-    "output_tokens": 1,
-    "cache_creation_input_tokens": 0,
-    "cache_read_input_tokens": 100,
-}
+from sdk.tests import wire_formats as wire
+
 ERRORS = {
     400: ("invalid_request_error", "context_length_exceeded"),
     401: ("invalid_request_error", "invalid_api_key"),
     429: ("rate_limit_error", "rate_limit_exceeded"),
     500: ("server_error", None),
 }
+USAGE: dict[str, dict[str, Any]] = {
+    "/chat/completions": wire.CHAT_USAGE,
+    "/completions": wire.CHAT_USAGE,
+    "/responses": wire.RESPONSES_USAGE,
+    "/embeddings": wire.EMBEDDING_USAGE,
+    "/images/generations": wire.IMAGE_USAGE,
+    "/images/edits": wire.IMAGE_USAGE,
+    "/audio/transcriptions": wire.TRANSCRIPTION_USAGE,
+    "/messages": wire.ANTHROPIC_USAGE,
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was answered to one request, told apart by the host's own `x-call` header."""
+
+    call: str
+    path: str
+    model: str
+    status: int
+    usage: dict[str, Any] | None
 
 
 class MockProvider:
     """`with MockProvider() as mock:` listens on loopback; `mock.requests` is what came."""
 
-    def __init__(self) -> None:
+    def __init__(self, usage: Callable[[str], dict[str, Any]] | None = None) -> None:
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.answers: list[Answer] = []
         self.answer_text = "Hello there"
+        self.background_status = "completed"
+        self.usage = usage or (lambda operation: USAGE.get(operation, {}))
+        self.refused = 0
         self._failed_once: set[str] = set()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
+        self._server.block_on_close = False
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> MockProvider:
@@ -61,106 +71,23 @@ class MockProvider:
         self._server.shutdown()
         self._server.server_close()
 
-    def status_for(self, model: str, body: dict[str, Any]) -> int:
+    def status_for(self, model: str, body: dict[str, Any], call: str) -> int:
         if model.startswith("fails-"):
             return int(model.removeprefix("fails-"))
-        if model == "flaky" and model not in self._failed_once:
-            self._failed_once.add(model)
+        if model.startswith("flaky") and (model + call) not in self._failed_once:
+            self._failed_once.add(model + call)
             return 500
         if model == "refuses-usage" and "stream_options" in body:
             return 400
         return 200
 
 
-def chat_answer(model: str, text: str) -> dict[str, Any]:
-    message = {"role": "assistant", "content": text, "refusal": None}
-    choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": model,
-        "service_tier": "default",
-        "choices": [choice],
-        "usage": CHAT_USAGE,
-    }
-
-
-def chat_chunks(model: str, text: str, *, usage: bool) -> list[dict[str, Any]]:
-    def chunk(delta: dict[str, str], reason: str | None) -> dict[str, Any]:
-        head = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": model}
-        choice = {"index": 0, "delta": delta, "finish_reason": reason, "logprobs": None}
-        return {**head, "choices": [choice], **({"usage": None} if usage else {})}
-
-    chunks = [chunk({"role": "assistant", "content": ""}, None)]
-    chunks += [chunk({"content": word}, None) for word in text.split()]
-    chunks.append(chunk({}, "stop"))
-    if usage:
-        chunks.append({**chunks[-1], "choices": [], "usage": CHAT_USAGE})
-    return chunks
-
-
-def response_answer(model: str, text: str) -> dict[str, Any]:
-    content = {"type": "output_text", "text": text, "annotations": []}
-    item = {"type": "message", "id": "msg_1", "status": "completed", "role": "assistant"}
-    return {
-        "id": "resp_1",
-        "object": "response",
-        "created_at": 1,
-        "status": "completed",
-        "model": model,
-        "output": [{**item, "content": [content]}],
-        "parallel_tool_calls": True,
-        "tool_choice": "auto",
-        "tools": [],
-        "service_tier": "flex",
-        "usage": RESPONSES_USAGE,
-    }
-
-
-def response_events(model: str, text: str) -> list[dict[str, Any]]:
-    answer = response_answer(model, text)
-    started = {**answer, "status": "in_progress", "output": [], "usage": None}
-    message = {**answer["output"][0], "status": "in_progress", "content": []}
-    part = {"type": "output_text", "text": "", "annotations": []}
-    at = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
-    events: list[dict[str, Any]] = [
-        {"type": "response.created", "response": started},
-        {"type": "response.output_item.added", "output_index": 0, "item": message},
-        {"type": "response.content_part.added", **at, "part": part},
-        {"type": "response.output_text.delta", **at, "delta": text, "logprobs": []},
-        {"type": "response.completed", "response": answer},
-    ]
-    return [{**event, "sequence_number": number} for number, event in enumerate(events)]
-
-
-def message_answer(model: str, text: str) -> dict[str, Any]:
-    return {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": model,
-        "content": [{"type": "text", "text": text}],
-        "stop_reason": "end_turn",
-        "stop_sequence": None,
-        "usage": {**ANTHROPIC_USAGE, "output_tokens": 30},
-    }
-
-
-def message_events(model: str, text: str) -> list[dict[str, Any]]:
-    started = {**message_answer(model, text), "content": [], "stop_reason": None}
-    started["usage"] = ANTHROPIC_USAGE
-    delta = {"type": "text_delta", "text": text}
-    end = {"stop_reason": "end_turn", "stop_sequence": None}
-    return [
-        {"type": "message_start", "message": started},
-        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-        {"type": "ping"},
-        {"type": "content_block_delta", "index": 0, "delta": delta},
-        {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": end, "usage": {"output_tokens": 30}},
-        {"type": "message_stop"},
-    ]
+def operation_of(path: str) -> str:
+    """A path without its version, deployment and query."""
+    plain = path.partition("?")[0].removeprefix("/openai").removeprefix("/v1")
+    if plain.startswith("/deployments/"):
+        plain = "/" + plain.split("/", 3)[3]
+    return plain
 
 
 def _handler(mock: MockProvider) -> type[BaseHTTPRequestHandler]:
@@ -171,62 +98,118 @@ def _handler(mock: MockProvider) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: object) -> None:
             pass
 
+        def do_GET(self) -> None:
+            mock.headers.append({name.lower(): value for name, value in self.headers.items()})
+            operation = operation_of(self.path)
+            name = operation.rsplit("/", 2)[
+                -2 if operation.endswith(("content", "results")) else -1
+            ]
+            text = mock.answer_text
+            if operation.endswith("/content"):
+                self._lines(wire.openai_batch_lines("gpt-4o", text))
+            elif operation.endswith("/results"):
+                self._lines(wire.anthropic_batch_lines("claude-x", text))
+            elif operation.startswith("/messages/batches/"):
+                self._json(200, wire.anthropic_batch(name, mock.url))
+            elif operation.startswith("/batches/"):
+                self._json(200, wire.openai_batch(name))
+            elif operation.startswith("/responses/"):
+                self._json(200, self._background(name, mock.background_status))
+            else:
+                self._error(404)
+
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            raw = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self._body(raw)
             mock.requests.append({"path": self.path, **body})
             mock.headers.append({name.lower(): value for name, value in self.headers.items()})
             model = body.get("model", "")
-            status = mock.status_for(model, body)
+            self.call = self.headers.get("x-call", "")
+            self.operation = operation_of(self.path)
+            status = mock.status_for(model, body, self.call)
             if status != 200:
+                self._told(model, status, None)
                 self._error(status)
-            elif body.get("stream"):
-                self._stream(model, body)
+                return
+            usage = mock.usage(self.operation)
+            self._told(model, 200, usage)
+            if body.get("stream"):
+                self._stream(model, body, usage)
+            elif self.operation == "/audio/speech":
+                self._send(200, "audio/mpeg", b"ID3")
             else:
-                self._json(200, self._answer(model))
+                self._json(200, self._answer(model, body, usage))
 
-        def _path(self) -> str:
-            return self.path.partition("?")[0]
+        def _body(self, raw: bytes) -> dict[str, Any]:
+            if "json" in self.headers["Content-Type"]:
+                body: dict[str, Any] = json.loads(raw)
+                return body
+            model = raw.partition(b'name="model"')[2].lstrip(b"\r\n").partition(b"\r\n")[0]
+            return {"model": model.decode(), "multipart": raw.decode(errors="replace")}
 
-        def _answer(self, model: str) -> dict[str, Any]:
+        def _told(self, model: str, status: int, usage: dict[str, Any] | None) -> None:
+            mock.answers.append(Answer(self.call, self.operation, model, status, usage))
+
+        def _answer(self, model: str, body: dict[str, Any], usage: Any) -> dict[str, Any]:
             text = mock.answer_text
-            if self._path().endswith("/chat/completions"):
-                return chat_answer(model, text)
-            if self._path().endswith("/responses"):
-                return response_answer(model, text)
-            if self._path().endswith("/embeddings"):
-                vector = {"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}
-                usage = {"prompt_tokens": 8, "total_tokens": 8}
-                return {"object": "list", "data": [vector], "model": model, "usage": usage}
-            if self._path().endswith("/count_tokens"):
-                return {"input_tokens": 9}
-            return message_answer(model, text)
+            if body.get("tool_choice") == "required":
+                return wire.tool_answer(model, body["tools"][0]["function"]["name"], usage)
+            if body.get("background"):
+                return self._background("resp_later", "queued")
+            answers: dict[str, Callable[[], dict[str, Any]]] = {
+                "/chat/completions": lambda: wire.chat_answer(model, text, usage),
+                "/responses": lambda: wire.response_answer(
+                    model, text, usage, body.get("service_tier") or "flex"
+                ),
+                "/embeddings": lambda: wire.embedding_answer(model, usage),
+                "/images/generations": lambda: wire.image_answer(usage),
+                "/images/edits": lambda: wire.image_answer(usage),
+                "/audio/transcriptions": lambda: {"text": text, "usage": usage},
+                "/audio/translations": lambda: {"text": text},
+                "/messages/count_tokens": lambda: {"input_tokens": 9},
+                "/messages": lambda: wire.message_answer(model, text, usage),
+            }
+            return answers[self.operation]()
+
+        def _background(self, name: str, status: str) -> dict[str, Any]:
+            answer = wire.response_answer("gpt-5-mini", mock.answer_text, wire.RESPONSES_USAGE)
+            answer |= {"id": name, "status": status, "background": name != "resp_plain"}
+            if status in {"queued", "in_progress"}:
+                answer |= {"output": [], "usage": None}
+            return answer
+
+        def _lines(self, lines: list[dict[str, Any]]) -> None:
+            data = "".join(json.dumps(line) + "\n" for line in lines)
+            self._send(200, "application/octet-stream", data.encode())
 
         def _error(self, status: int) -> None:
-            kind, code = ERRORS[status]
+            kind, code = ERRORS.get(status, ("not_found_error", None))
             text = f"Unknown parameter: 'stream_options.include_usage'. {mock.answer_text}"
             error = {"message": text, "type": kind, "param": None, "code": code}
             self._json(status, {"type": "error", "error": error})
 
         def _json(self, status: int, answer: dict[str, Any]) -> None:
-            data = json.dumps(answer).encode()
+            self._send(status, "application/json", json.dumps(answer).encode())
+
+        def _send(self, status: int, kind: str, data: bytes) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(data)))
             if status in {429, 500}:
                 self.send_header("retry-after-ms", "5")
             self.end_headers()
             self.wfile.write(data)
 
-        def _stream(self, model: str, body: dict[str, Any]) -> None:
+        def _stream(self, model: str, body: dict[str, Any], usage: dict[str, Any]) -> None:
             text = mock.answer_text
-            named = not self._path().endswith("/chat/completions")
+            named = self.operation not in {"/chat/completions", "/completions"}
             if not named:
                 asked = bool((body.get("stream_options") or {}).get("include_usage"))
-                events = chat_chunks(model, text, usage=asked)
-            elif self._path().endswith("/responses"):
-                events = response_events(model, text)
+                events = wire.chat_chunks(model, text, usage if asked else None)
+            elif self.operation == "/responses":
+                events = wire.response_events(wire.response_answer(model, text, usage), text)
             else:
-                events = message_events(model, text)
+                events = wire.message_events(model, text, usage)
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.send_header("Transfer-Encoding", "chunked")

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.parse
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,23 @@ def test_track_takes_any_usage_and_attribution(recorded: Recorded) -> None:
     with infraprism.attribute(entity_type="team", entity_id="search"):
         infraprism.track(provider="anthropic", model="claude", usage=usage, latency_ms=12)
     infraprism.track(provider="x", model="y", input_tokens=5, output_tokens=1, cost_usd=0.25)
-    first, second = recorded()
+    whole = {
+        "input_tokens": 100,
+        "output_tokens": 50,
+        "cache_read_input_tokens": 10,
+        "cache_write_input_tokens": 20,
+        "cache_write_1h_input_tokens": 30,
+        "reasoning_output_tokens": 5,
+        "input_audio_tokens": 6,
+        "output_audio_tokens": 7,
+        "web_search_requests": 2,
+        "time_to_first_token_ms": 3,
+        "id": "my-own-1",
+    }
+    at = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
+    assert infraprism.track(provider="x", model="y", timestamp=at, **whole) == "my-own-1"
+    first, second, third = recorded()
+    assert {name: third[name] for name in whole} == whole
+    assert third["timestamp"] == "2026-01-02T03:04:05.000678Z"
     assert (first["input_tokens"], first["entity_id"], first["latency_ms"]) == (100, "search", 12)
     assert json.dumps(second["cost_usd"]) == "0.25"

@@ -67,6 +67,16 @@ def responses_stream(client: Any) -> None:
         assert events.get_final_response().output_text == "Hello there"
 
 
+def responses_parse(client: Any) -> None:
+    answer = client.responses.parse(model="gpt-4o", input="Hello", **ACME)
+    assert answer.output_text == "Hello there"
+
+
+def responses_create_stream(client: Any) -> None:
+    events = list(client.responses.create(model="gpt-4o", input="Hello", stream=True, **ACME))
+    assert events[-1].type == "response.completed"
+
+
 def raw(client: Any) -> None:
     answer = client.chat.completions.with_raw_response.create(
         model="gpt-4o", messages=MESSAGES, **ACME
@@ -98,7 +108,9 @@ WAYS = [
     stream,
     stream_helper,
     responses,
+    responses_parse,
     responses_stream,
+    responses_create_stream,
     raw,
     raw_stream,
     streamed_body,
@@ -164,8 +176,11 @@ def test_a_host_that_refuses_the_option_is_asked_again_once_and_never_more(
             model="refuses-usage", messages=MESSAGES, stream=True
         )
         assert len(list(chunks)) == 4
-    assert ["stream_options" in request for request in mock.requests] == [True, False, False]
-    assert [event["success"] for event in recorded()] == [True, True]
+    other: Any = infraprism.InfraPrismOpenAI(api_key="k", base_url=f"{mock.url}/v1")
+    list(other.chat.completions.create(model="m", messages=MESSAGES, stream=True))
+    asked = ["stream_options" in request for request in mock.requests]
+    assert asked == [True, False, False, False], "remembered for the address, not for the client"
+    assert [event["success"] for event in recorded()] == [True, True, True]
 
 
 @pytest.mark.parametrize(
@@ -244,6 +259,44 @@ def test_embeddings_are_recorded_and_lists_are_not(client: Any, recorded: Record
     assert (event["model"], event["input_tokens"]) == ("text-embedding-3-small", 8)
 
 
+def test_images_and_audio_are_recorded_with_the_tokens_they_tell(
+    client: Any, mock: MockProvider, recorded: Recorded
+) -> None:
+    client.images.generate(model="gpt-image-1", prompt="x", **ACME)
+    client.images.edit(model="gpt-image-1", image=("a.png", b"png"), prompt="x", **ACME)
+    sound = ("a.wav", b"RIFF")
+    client.audio.transcriptions.create(model="gpt-4o-transcribe", file=sound, **ACME)
+    client.audio.translations.create(model="whisper-1", file=sound, **ACME)
+    spoken = client.audio.speech.create(model="tts-1", voice="alloy", input="x", **ACME)
+    assert spoken.content == b"ID3"
+    with client.audio.speech.with_streaming_response.create(
+        model="tts-1", voice="alloy", input="x", **ACME
+    ) as streamed:
+        assert streamed.read() == b"ID3"
+    events = recorded()
+    assert [(event["model"], event.get("input_tokens")) for event in events] == [
+        ("gpt-image-1", 50),
+        ("gpt-image-1", 50),
+        ("gpt-4o-transcribe", 14),
+        ("whisper-1", None),
+        ("tts-1", None),
+        ("tts-1", None),
+    ]
+    assert events[2]["input_audio_tokens"] == 14
+    assert all(event["entity_id"] == "acme" and event["success"] for event in events)
+    assert not [request for request in mock.requests if "acme" in str(request)]
+
+
+def test_the_first_token_is_the_first_of_the_answer_not_the_first_of_the_stream(
+    client: Any, recorded: Recorded
+) -> None:
+    list(client.chat.completions.create(model="slow", messages=MESSAGES, stream=True))
+    list(client.responses.create(model="slow", input="x", stream=True))
+    chat, response = recorded()
+    assert 50 <= chat["time_to_first_token_ms"] < chat["latency_ms"]
+    assert 150 <= response["time_to_first_token_ms"] < response["latency_ms"]
+
+
 def test_azure_is_its_own_provider(mock: MockProvider, recorded: Recorded) -> None:
     client: Any = infraprism.InfraPrismAzureOpenAI(
         api_key="k", azure_endpoint=mock.url, api_version="2024-10-21"
@@ -251,25 +304,6 @@ def test_azure_is_its_own_provider(mock: MockProvider, recorded: Recorded) -> No
     client.chat.completions.create(model="my-deployment", messages=MESSAGES, **ACME)
     assert "/deployments/my-deployment/" in mock.requests[0]["path"]
     assert recorded()[0]["provider"] == "azure"
-
-
-def test_instrument_is_idempotent_undoable_and_attributed_by_context(
-    mock: MockProvider, recorded: Recorded
-) -> None:
-    client = openai.OpenAI(api_key="k", base_url=f"{mock.url}/v1")
-    assert infraprism.instrument(infraprism.instrument(client)) is client
-    with infraprism.attribute(entity_type="team", entity_id="search"):
-        client.with_options(timeout=5).chat.completions.create(model="m", messages=MESSAGES)
-    infraprism.uninstrument(client)
-    client.chat.completions.create(model="m", messages=MESSAGES)
-    assert [event["entity_id"] for event in recorded()] == ["search"]
-    assert "request" not in vars(client)
-
-
-def test_an_async_client_can_be_instrumented(mock: MockProvider, recorded: Recorded) -> None:
-    client = infraprism.instrument(openai.AsyncOpenAI(api_key="k", base_url=f"{mock.url}/v1"))
-    asyncio.run(client.chat.completions.create(model="m", messages=MESSAGES))
-    assert recorded()[0]["input_tokens"] == 120
 
 
 def test_keywords_win_over_the_context_and_tags_add_up(client: Any, recorded: Recorded) -> None:

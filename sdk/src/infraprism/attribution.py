@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, TypeVar, cast
 
@@ -23,6 +23,10 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
+ByCustomId = Callable[[str], Mapping[str, Any] | None]
+"""From the `custom_id` of a batch's result to entity_type, entity_id, session_id, tags of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attribution:
     """Whom a call is for. Only what the server takes: the rest was left out by `cleaned`."""
@@ -31,6 +35,7 @@ class Attribution:
     entity_id: str | None = None
     session_id: str | None = None
     tags: Mapping[str, str] | None = None
+    by_custom_id: ByCustomId | None = None
 
 
 NOBODY = Attribution()
@@ -69,6 +74,7 @@ def merged(outer: Attribution, inner: Attribution) -> Attribution:
         inner.entity_id if has_entity else outer.entity_id,
         inner.session_id or outer.session_id,
         tags,
+        inner.by_custom_id or outer.by_custom_id,
     )
 
 
@@ -77,6 +83,7 @@ class attribute:  # noqa: N801 - reads as a verb: `with attribute(...)`, `@attri
 
     Follows asyncio tasks by contextvars; for threads of your own use
     `contextvars.copy_context().run`. Inner blocks win over outer ones, tags add up.
+    `by_custom_id` is asked about each result of a batch that is read inside.
     """
 
     def __init__(
@@ -86,8 +93,11 @@ class attribute:  # noqa: N801 - reads as a verb: `with attribute(...)`, `@attri
         entity_id: str | None = None,
         session_id: str | None = None,
         tags: Mapping[str, Any] | None = None,
+        by_custom_id: ByCustomId | None = None,
     ) -> None:
         self._given = cleaned(entity_type, entity_id, session_id, tags)
+        if callable(by_custom_id):
+            self._given = replace(self._given, by_custom_id=by_custom_id)
         self._tokens: list[Token[Attribution]] = []
 
     def __enter__(self) -> Attribution:

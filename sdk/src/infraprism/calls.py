@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from infraprism.attribution import Attribution, printable
-from infraprism.event import RAW_USAGE, Event, new_event_id, with_attribution
+from infraprism.event import (
+    DERIVED,
+    RAW_USAGE,
+    Event,
+    derived_event_id,
+    new_event_id,
+    with_attribution,
+)
 from infraprism.quiet import own_error
 
 OPERATIONS: Final = frozenset(
@@ -16,6 +24,8 @@ OPERATIONS: Final = frozenset(
         "/chat/completions",
         "/completions",
         "/responses",
+        "/responses/compact",
+        "/decisions",
         "/embeddings",
         "/images/generations",
         "/images/edits",
@@ -40,6 +50,8 @@ class Sink(Protocol):
 
     def record(self, event: Event) -> None: ...
 
+    def record_later(self, events: Iterator[Event], lines: bytes) -> None: ...
+
     def record_from_finalizer(self, event: Event) -> None: ...
 
     def start(self) -> None: ...
@@ -49,35 +61,60 @@ class Call:
     """One call. `finish` or `fail` records it; whichever comes first, and only once."""
 
     __slots__ = (
+        "_answer_id",
+        "_background",
+        "_created_at",
         "_done",
+        "_fetched",
+        "_first_any_ns",
         "_first_ns",
         "_model",
         "_provider",
         "_sink",
         "_start_ns",
         "_started_at_ns",
+        "_status",
         "_tier",
         "_usage",
         "_who",
         "failure",
     )
 
-    def __init__(self, sink: Sink, provider: str, model: object, who: Attribution) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        provider: str,
+        model: object,
+        who: Attribution,
+        *,
+        background: bool = False,
+        fetched: bool = False,
+    ) -> None:
+        """`background`: an answer that is made later; `fetched`: it is only looked at here."""
+        self._background = background or fetched
+        self._fetched = fetched
+        self._answer_id: str | None = None
+        self._created_at = 0
+        self._status: object = None
         self._sink = sink
         self._provider = provider
         self._model = model
         self._who = who
         self._started_at_ns = time.time_ns()
         self._start_ns = time.perf_counter_ns()
-        self._first_ns = 0
+        self._first_ns = self._first_any_ns = 0
         self._usage: dict[str, Any] | None = None
         self._tier: object = None
         self._done = False
         self.failure: tuple[str, str | None] | None = None
 
-    def first_token(self) -> None:
+    def first_token(self, *, is_token: bool) -> None:
+        """An event of a stream came; whether it carries some of the answer."""
         if not self._first_ns:
-            self._first_ns = time.perf_counter_ns()
+            now = time.perf_counter_ns()
+            self._first_any_ns = self._first_any_ns or now
+            if is_token:
+                self._first_ns = now
 
     def learn(self, model: object, tier: object, usage: Mapping[str, Any] | None) -> None:
         """What an answer or a chunk of it says of itself; later chunks complete earlier ones."""
@@ -89,13 +126,29 @@ class Call:
             known = {key: value for key, value in usage.items() if value is not None}
             self._usage = {**(self._usage or {}), **known}
 
+    def learn_of_background(self, answer: Mapping[str, Any]) -> None:
+        """Which answer it is and how far it has come; nothing where no background answer is."""
+        if not self._background:
+            return
+        made, created = answer.get("id"), answer.get("created_at")
+        if answer.get("background") is True and isinstance(made, str):
+            self._answer_id = made
+            self._created_at = int(created) if isinstance(created, int | float) else 0
+            self._status = answer.get("status")
+
     def finish(self) -> None:
+        if self._background and not self._ended_in_background():
+            self._done = True
+            return
         if self.failure is not None:
             self._record(success=False, error=self.failure)
         else:
             self._record(success=True)
 
     def fail(self, error: BaseException) -> None:
+        if self._fetched or self._answer_id is not None:
+            self.abandon()
+            return
         self._record(success=False, error=(type(error).__name__, error_code(error)))
 
     def abandon(self) -> None:
@@ -103,8 +156,33 @@ class Call:
 
         The garbage collector may be what runs this, inside any lock: so it takes none.
         """
+        if self._background:
+            self._ended_in_background()
+            self._done = True  # it goes on at the provider, and is recorded when it is fetched
+            return
         error = self.failure or ("StreamAbandoned", None)
         self._record(success=False, error=error, from_finalizer=True)
+
+    def _ended_in_background(self) -> bool:
+        """Whether the answer is there now; who asked for it is remembered until it is."""
+        if self._answer_id is None:
+            return False
+        if self._status in {"queued", "in_progress"}:
+            if not self._fetched:
+                _background[self._answer_id] = self._who
+            while len(_background) > _MAX_BACKGROUND:
+                _background.popitem(last=False)
+            return False
+        self._who = _background.get(self._answer_id, self._who)
+        if self._status == "failed" and self.failure is None:
+            self.failure = ("ResponseFailed", None)
+        elif self._status == "cancelled":
+            self.failure = ("ResponseCancelled", None)
+        return True
+
+    @property
+    def background(self) -> bool:
+        return self._background
 
     @property
     def done(self) -> bool:
@@ -140,8 +218,17 @@ class Call:
             "success": success,
             "latency_ms": (now - self._start_ns + 500_000) // 1_000_000,
         }
-        if self._first_ns:
-            event["time_to_first_token_ms"] = (self._first_ns - self._start_ns) // 1_000_000
+        if self._answer_id is not None:
+            # Fetched twice it must be the same event: nothing of this one request is in it.
+            del event["latency_ms"]
+            event["id"] = derived_event_id(
+                f"{self._provider}:{self._answer_id}", self._created_at * 1_000
+            )
+            event["timestamp"] = self._created_at * 1_000_000_000 or self._started_at_ns
+            event[DERIVED] = True
+        elif self._first_any_ns:
+            first = self._first_ns or self._first_any_ns
+            event["time_to_first_token_ms"] = (first - self._start_ns) // 1_000_000
         if self._usage is not None or self._tier is not None:
             event[RAW_USAGE] = (self._usage or {}, self._tier)
         if error is not None:
@@ -149,6 +236,11 @@ class Call:
             if error[1] is not None:
                 event["error_code"] = error[1]
         return with_attribution(event, self._who)
+
+
+_background: OrderedDict[str, Attribution] = OrderedDict()
+"""Whom answers are for that are still being made: asked for here, fetched later."""
+_MAX_BACKGROUND: Final = 10_000
 
 
 def error_code(error: BaseException) -> str | None:
@@ -182,12 +274,13 @@ def as_mapping(value: object) -> dict[str, Any] | None:
 
 def learn_from_object(call: Call, answer: object) -> None:
     """From a parsed answer: only `model`, `service_tier` and `usage` are looked at."""
-    usage = getattr(answer, "usage", None)
-    call.learn(
-        getattr(answer, "model", None),
-        getattr(answer, "service_tier", None),
-        as_mapping(usage) if usage is not None else None,
-    )
+    usage = as_mapping(getattr(answer, "usage", None))
+    tools = getattr(answer, "tool_usage", None)
+    if tools is not None and usage is not None:
+        usage = {**usage, "tool_usage": as_mapping(tools)}
+    call.learn(getattr(answer, "model", None), getattr(answer, "service_tier", None), usage)
+    if call.background:
+        call.learn_of_background(as_mapping(answer) or {})
 
 
 def learn_from_json(call: Call, data: object) -> None:
@@ -197,8 +290,8 @@ def learn_from_json(call: Call, data: object) -> None:
     for part in (data, data.get("response"), data.get("message")):
         if isinstance(part, dict):
             usage = part.get("usage")
-            call.learn(
-                part.get("model"),
-                part.get("service_tier"),
-                usage if isinstance(usage, dict) else None,
-            )
+            usage = usage if isinstance(usage, dict) else None
+            if usage is not None and isinstance(part.get("tool_usage"), dict):
+                usage = {**usage, "tool_usage": part["tool_usage"]}
+            call.learn(part.get("model"), part.get("service_tier"), usage)
+            call.learn_of_background(part)

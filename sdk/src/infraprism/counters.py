@@ -34,9 +34,9 @@ class Counters:
         self._dropped: dict[str, int] = {}
         self._fields: dict[str, int] = {}
 
-    def queued(self) -> None:
+    def queued(self, events: int = 1) -> None:
         with self._lock:
-            self._queued += 1
+            self._queued += events
 
     def sent(self, events: int) -> None:
         with self._lock:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infraprism._version import __version__
 from infraprism.counters import Counters
-from infraprism.event import FIELDS, REQUIRED_FIELDS, Event, encode
+from infraprism.event import DERIVED, FIELDS, REQUIRED_FIELDS, Event, encode
 
 if TYPE_CHECKING:
     import httpx2
@@ -150,6 +150,9 @@ class Delivery:
         code = str(error.get("code")) if isinstance(error, dict) else ""
         match = _FIELD.match(str(error.get("param"))) if isinstance(error, dict) else None
         name = match.group(1) if match else ""
+        if code == "conflict" and DERIVED in event:
+            self._counters.sent(1)  # read before, by somebody else or with other attribution
+            return None
         if code == "conflict" or name in REQUIRED_FIELDS or name not in FIELDS or name not in event:
             self._counters.dropped("conflict" if code == "conflict" else "rejected")
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -36,6 +37,9 @@ FIELDS: Final = (
 RAW_USAGE: Final = "_usage"
 """Where a usage object and its service tier wait until the upload thread has time for them."""
 
+DERIVED: Final = "_derived"
+"""On events whose id is derived: where the server has one with other content, it was counted."""
+
 _FIXED_BYTES: Final = 800
 
 
@@ -45,6 +49,18 @@ def new_event_id(now_ns: int | None = None) -> str:
     random = int.from_bytes(os.urandom(10), "big")
     high, low = random >> 68, random & ((1 << 62) - 1)
     return f"evt_{(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low:032x}"
+
+
+def derived_event_id(source: str, at_ms: int) -> str:
+    """The id of a result that may be read again: the same for the same `source`.
+
+    `source` names the result at its provider, `at_ms` is when it was made (0 when that is not
+    known: then the id does not sort by time, which costs the server a look-up, nothing else).
+    """
+    digest = int.from_bytes(hashlib.sha256(source.encode(errors="replace")).digest()[:10], "big")
+    high, low = digest >> 68, digest & ((1 << 62) - 1)
+    moment = at_ms & ((1 << 48) - 1)
+    return f"evt_{(moment << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low:032x}"
 
 
 def completed(event: Event) -> Event:

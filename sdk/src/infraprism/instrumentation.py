@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import importlib.util
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast, overload
 from urllib.parse import urlsplit
 
 from infraprism import recorder
@@ -47,12 +49,25 @@ def provider_of(client: object) -> str:
     return "anthropic" if family else "openai"
 
 
-def instrument(client: _Client, *, provider: str | None = None) -> _Client:
+@overload
+def instrument(client: None = None, *, provider: str | None = None) -> None: ...
+
+
+@overload
+def instrument(client: _Client, *, provider: str | None = None) -> _Client: ...
+
+
+def instrument(client: _Client | None = None, *, provider: str | None = None) -> _Client | None:
     """Measure every call of an OpenAI or Anthropic client; returns the same client.
 
-    Calls are attributed by `attribute(...)`. Doing it twice does nothing more; `uninstrument`
-    undoes it. Clients made from it by `with_options` are measured too.
+    Without a client: every client of this process, those inside frameworks and those made later
+    included. Calls are attributed by `attribute(...)`. Doing it twice does nothing more;
+    `uninstrument` undoes it. Clients made by `with_options` are measured too. `provider` names the
+    provider where neither the class nor the address tells it.
     """
+    if client is None:
+        _measure_all()
+        return None
     if "_infraprism_seam" in vars(client):
         return client
     if hasattr(type(client), "_infraprism_tracked"):
@@ -69,12 +84,64 @@ def instrument(client: _Client, *, provider: str | None = None) -> _Client:
     return client
 
 
-def uninstrument(client: _Client) -> _Client:
-    """Take the measuring off again."""
+def uninstrument(client: _Client | None = None) -> _Client | None:
+    """Take the measuring off again: of a client, or of all that `instrument()` covers."""
+    if client is None:
+        while _patched:
+            kind, original = _patched.pop()
+            kind.request = original
+        return None
     if "_infraprism_seam" in vars(client):
         for name in ("_infraprism_seam", "request", "copy", "with_options"):
             vars(client).pop(name, None)
     return client
+
+
+_patched: list[tuple[Any, Callable[..., Any]]] = []
+"""Base classes whose `request` is measured, with what it was."""
+
+
+def _measure_all() -> None:
+    if _patched:
+        return
+    for package in ("openai", "anthropic"):
+        if importlib.util.find_spec(package) is None:
+            continue
+        base = importlib.import_module(f"{package}._base_client")
+        for kind, replacement in (
+            (base.SyncAPIClient, _request_of_any),
+            (base.AsyncAPIClient, _request_of_any_async),
+        ):
+            _patched.append((kind, kind.request))
+            kind.request = functools.wraps(kind.request)(replacement(kind.request))
+
+
+def _request_of_any(original: Callable[..., Any]) -> Callable[..., Any]:
+    def request(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        if "_infraprism_seam" in vars(self):
+            return original(self, *args, **kwargs)  # measured already, one level above
+        return _seam_of(self).request(self, functools.partial(original, self), args, kwargs)
+
+    return request
+
+
+def _request_of_any_async(original: Callable[..., Any]) -> Callable[..., Any]:
+    async def request(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        if "_infraprism_seam" in vars(self):
+            return await original(self, *args, **kwargs)
+        through = functools.partial(original, self)
+        return await _seam_of(self).request_async(self, through, args, kwargs)
+
+    return request
+
+
+def _seam_of(client: Any) -> Seam:  # noqa: ANN401
+    """The seam of a client that only its class is measured by: made at its first call."""
+    seam = vars(client).get("_infraprism_class_seam")
+    if seam is None:
+        seam = Seam(recorder.default_uploader(), provider_of(client))
+        client._infraprism_class_seam = seam
+    return cast("Seam", seam)
 
 
 def measured(client: Any, request: Callable[..., Any], seam: Seam) -> Callable[..., Any]:  # noqa: ANN401

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,7 @@ from infraprism.settings import Settings
 from infraprism.uploader import Uploader, close_all
 from infraprism.usage import normalise
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _lock = threading.Lock()
 _uploaders: dict[tuple[str, str], Uploader] = {}
 _default: list[Uploader | None] = []
@@ -81,6 +83,7 @@ def track(
     model: str,
     usage: Mapping[str, Any] | None = None,
     latency_ms: int | None = None,
+    time_to_first_token_ms: int | None = None,
     success: bool = True,
     error_type: str | None = None,
     error_code: str | None = None,
@@ -93,20 +96,29 @@ def track(
     output_tokens: int = 0,
     cache_read_input_tokens: int = 0,
     cache_write_input_tokens: int = 0,
+    cache_write_1h_input_tokens: int = 0,
+    reasoning_output_tokens: int = 0,
+    input_audio_tokens: int = 0,
+    output_audio_tokens: int = 0,
+    web_search_requests: int = 0,
     cost_usd: float | Decimal | None = None,
+    timestamp: datetime | None = None,
+    id: str | None = None,
 ) -> str | None:
     """Record a call made by other means; the event's id, or None when nothing is reported.
 
     Tokens come as a provider's `usage` object (its shape is recognised), or as inclusive totals
-    by name. `cost_usd` is what the provider itself reported the call to cost.
+    by name, of which the details are parts. `cost_usd` is what the provider itself reported the
+    call to cost. `timestamp` (aware) is when it was made, by default now. With an `id` of your own
+    (up to 128 characters) the same call is counted once, however often it is tracked.
     """
     try:
         one = default_uploader()
         if one is None:
             return None
-        now = time.time_ns()
+        now = _nanoseconds(timestamp)
         event: Event = {
-            "id": new_event_id(now),
+            "id": attribution.printable(id, 128) or new_event_id(now),
             "timestamp": now,
             "provider": attribution.printable(provider, 64) or "unknown",
             "model": attribution.printable(model, 256) or "unknown",
@@ -118,15 +130,25 @@ def track(
             details = {
                 "cached_tokens": cache_read_input_tokens,
                 "cache_write_tokens": cache_write_input_tokens,
+                "cache_write_1h_tokens": cache_write_1h_input_tokens,
+                "audio_tokens": input_audio_tokens,
             }
             totals = {
                 "input_tokens": input_tokens,
                 "output_tokens": output_tokens,
+                "input_tokens_details": details,
+                "output_tokens_details": {
+                    "reasoning_tokens": reasoning_output_tokens,
+                    "audio_tokens": output_audio_tokens,
+                },
+                "server_tool_use": {"web_search_requests": web_search_requests},
                 "cost": cost_usd,
             }
-            event.update(normalise({**totals, "input_tokens_details": details}, service_tier))
+            event.update(normalise(totals, service_tier))
         if latency_ms is not None:
             event["latency_ms"] = max(0, int(latency_ms))
+        if time_to_first_token_ms is not None:
+            event["time_to_first_token_ms"] = max(0, int(time_to_first_token_ms))
         if error_type:
             event["error_type"] = attribution.printable(error_type, 128)
         if error_code:
@@ -138,6 +160,14 @@ def track(
         own_error("track", error)
         return None
     return str(event["id"])
+
+
+def _nanoseconds(timestamp: datetime | None) -> int:
+    if timestamp is None:
+        return time.time_ns()
+    if timestamp.tzinfo is None:
+        raise ValueError("a timestamp without a zone")
+    return (timestamp - _EPOCH) // timedelta(microseconds=1) * 1_000
 
 
 def _after_fork() -> None:

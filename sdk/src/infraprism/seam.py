@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from infraprism import attribution
+from infraprism.batches import BatchReading, reading_of
 from infraprism.calls import (
     OPERATIONS,
     USAGE_IS_OPTIONAL_IN_STREAMS,
@@ -23,13 +24,11 @@ from infraprism.streams import on_close, watch_raw_stream, watch_stream
 class Seam:
     """What measuring one client needs to know: where events go, and who the provider is."""
 
-    __slots__ = ("provider", "refuses_usage", "sink")
+    __slots__ = ("provider", "sink")
 
     def __init__(self, sink: Sink | None, provider: str) -> None:
         self.sink = sink
         self.provider = provider
-        self.refuses_usage = False
-        """A compatible server answered that it does not know `include_usage`: remembered."""
 
     def request(
         self,
@@ -38,13 +37,13 @@ class Seam:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:  # noqa: ANN401
-        call, asked = self._begin(args, kwargs)
+        call, asked = self._begin(client, args, kwargs)
         if call is None:
             return call_through(*args, **kwargs)
         try:
             answer = call_through(*args, **kwargs)
         except BaseException as error:
-            if not (asked and self._refused(error, args, kwargs)):
+            if not (asked and _refused(client, error, args, kwargs)):
                 call.fail(error)
                 raise
             asked = False
@@ -59,13 +58,13 @@ class Seam:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:  # noqa: ANN401
-        call, asked = self._begin(args, kwargs)
+        call, asked = self._begin(client, args, kwargs)
         if call is None:
             return await call_through(*args, **kwargs)
         try:
             answer = await call_through(*args, **kwargs)
         except BaseException as error:
-            if not (asked and self._refused(error, args, kwargs)):
+            if not (asked and _refused(client, error, args, kwargs)):
                 call.fail(error)
                 raise
             asked = False
@@ -79,7 +78,7 @@ class Seam:
 
     def _again(
         self,
-        call: Call,
+        call: Call | BatchReading,
         call_through: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
@@ -90,28 +89,38 @@ class Seam:
             call.fail(error)
             raise
 
-    def _begin(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Call | None, bool]:
-        """The call, if it is one that costs; and whether we asked its stream for usage."""
+    def _begin(
+        self,
+        client: Any,  # noqa: ANN401
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> tuple[Call | BatchReading | None, bool]:
+        """What is measured, if it is something that costs; and whether we asked for usage."""
         try:
             options: Any = args[1] if len(args) > 1 else kwargs["options"]
             carried = _take_carrier(options)
-            if self.sink is None or options.method != "post":
+            if self.sink is None:
                 return None, False
             path = options.url.partition("?")[0]
+            if options.method != "post":
+                return self._fetched(options, path, carried), False
             if path not in OPERATIONS:
                 return None, False
-            who = attribution.current()
-            if carried is not None:
-                who = attribution.merged(who, carried)
             body = options.json_data
-            model = body.get("model") if isinstance(body, Mapping) else None
-            call = Call(self.sink, self.provider, model, who)
+            is_mapping = isinstance(body, Mapping)
+            call = Call(
+                self.sink,
+                self.provider,
+                body.get("model") if is_mapping else None,
+                _who(carried),
+                background=is_mapping and body.get("background") is True,
+            )
             if kwargs.get("stream"):
                 self.sink.start()  # an abandoned stream is recorded where no thread can be started
             asks = (
                 kwargs.get("stream")
                 and path in USAGE_IS_OPTIONAL_IN_STREAMS
-                and not self.refuses_usage
+                and str(client.base_url) not in _refusing
                 and _ask_for_usage(options)
             )
         except Exception as error:  # noqa: BLE001 - measuring never breaks the host
@@ -119,23 +128,28 @@ class Seam:
             return None, False
         return call, bool(asks)
 
-    def _refused(self, error: BaseException, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-        """Whether a host refuses the option we added; then it is taken out again, for good."""
-        if getattr(error, "status_code", None) not in {400, 422}:
-            return False
-        text = str(error)
-        if "stream_options" not in text and "include_usage" not in text:
-            return False
-        self.refuses_usage = True
-        options = args[1] if len(args) > 1 else kwargs["options"]
-        options.json_data = {
-            key: value for key, value in options.json_data.items() if key != "stream_options"
-        }
-        return True
+    def _fetched(
+        self,
+        options: Any,  # noqa: ANN401
+        path: str,
+        carried: attribution.Attribution | None,
+    ) -> Call | BatchReading | None:
+        """What a GET looks at that was billed without being seen: an answer made in the background,
+        or the results of a batch."""
+        if options.method != "get" or self.sink is None:
+            return None
+        if path.startswith("/responses/") and path.count("/") == 2:
+            return Call(self.sink, self.provider, None, _who(carried), fetched=True)
+        if "/batches/" in path or path.endswith("/content"):
+            return reading_of(path, self.sink, self.provider, _who(carried))
+        return None
 
-    def _end(self, client: Any, call: Call, answer: Any, *, asked: bool) -> None:  # noqa: ANN401
+    def _end(self, client: Any, call: Call | BatchReading, answer: Any, *, asked: bool) -> None:  # noqa: ANN401
         try:
             shape = _shape_of(type(answer))
+            if isinstance(call, BatchReading):
+                _read_batch(call, answer, is_raw=shape == "raw")
+                return
             if shape == "stream":
                 watch_stream(client, answer, call, hides_usage=asked)
             elif shape == "raw":
@@ -145,7 +159,39 @@ class Seam:
                 call.finish()
         except Exception as error:  # noqa: BLE001 - the answer is the host's, whatever we make of it
             own_error("looking at an answer", error)
-            call.finish()
+            if isinstance(call, Call):
+                call.finish()
+
+
+_refusing: set[str] = set()
+"""Addresses that answered that they do not know `include_usage`: remembered for all clients."""
+_MAX_REFUSING: Final = 1_000
+
+
+def _who(carried: attribution.Attribution | None) -> attribution.Attribution:
+    now = attribution.current()
+    return now if carried is None else attribution.merged(now, carried)
+
+
+def _refused(
+    client: Any,  # noqa: ANN401
+    error: BaseException,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> bool:
+    """Whether a host refuses the option we added; then it is taken out again, for good."""
+    if getattr(error, "status_code", None) not in {400, 422}:
+        return False
+    text = str(error)
+    if "stream_options" not in text and "include_usage" not in text:
+        return False
+    if len(_refusing) < _MAX_REFUSING:
+        _refusing.add(str(client.base_url))
+    options = args[1] if len(args) > 1 else kwargs["options"]
+    options.json_data = {
+        key: value for key, value in options.json_data.items() if key != "stream_options"
+    }
+    return True
 
 
 _shapes: dict[type, str] = {}
@@ -164,6 +210,27 @@ def _shape_of(kind: type) -> str:
             shape = "object"
         _shapes[kind] = shape
     return shape
+
+
+def _read_batch(reading: BatchReading, answer: Any, *, is_raw: bool) -> None:  # noqa: ANN401
+    """See the results on their way to the host: in memory already, or as they are streamed."""
+    if reading.kind == "batch":
+        if not is_raw:
+            reading.learn_batch(answer)
+        return
+    if not is_raw and hasattr(answer, "_raw_iterator"):
+        inner = answer._raw_iterator
+        taps = reading.tapped_async if hasattr(inner, "__aiter__") else reading.tapped
+        answer._raw_iterator = taps(inner)
+        return
+    response = answer.http_response if is_raw else answer.response
+    if hasattr(response, "_content"):
+        reading.read_content(response._content)
+        return
+    held = weakref.ref(response)  # the response must not refer to itself
+    kind = type(response)
+    response.iter_bytes = lambda *size: reading.tapped(kind.iter_bytes(held(), *size))
+    response.aiter_bytes = lambda *size: reading.tapped_async(kind.aiter_bytes(held(), *size))
 
 
 def _end_raw(client: Any, call: Call, raw: Any, *, asked: bool) -> None:  # noqa: ANN401

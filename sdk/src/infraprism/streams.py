@@ -18,6 +18,17 @@ from infraprism.quiet import own_error
 _ENDS = frozenset({"message_stop", "response.completed", "response.incomplete", "response.failed"})
 
 
+_STARTS = frozenset({"response.created", "response.queued"})
+_EMPTY = ('"content":""', '"content": ""', '"choices":[]', '"choices": []')
+
+
+def _is_token(text: str, name: str | None) -> bool:
+    """Whether an event carries some of the answer: providers open a stream before they think."""
+    if name is not None:
+        return "delta" in name or "partial" in name
+    return not any(empty in text for empty in _EMPTY)
+
+
 class StreamWatch:
     """What is seen of one stream, however many objects the provider's client wraps around it."""
 
@@ -38,7 +49,7 @@ class StreamWatch:
 
     def _look(self, text: str, name: str | None) -> bool:
         call = self.call
-        call.first_token()
+        call.first_token(is_token=_is_token(text, name))
         if text.startswith("[DONE]"):
             call.finish()
             return True
@@ -52,6 +63,8 @@ class StreamWatch:
             learn_from_json(call, data)
             if self.hides_usage and data.get("usage") is not None and data.get("choices") == []:
                 shown = False
+        if call.background and name in _STARTS:
+            learn_from_json(call, json.loads(text))
         if name in _ENDS:
             if name == "response.failed":
                 self._failed(text)

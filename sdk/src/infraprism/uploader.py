@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 
 from infraprism._version import __version__
 from infraprism.counters import Counters, Counts
@@ -73,6 +74,11 @@ class Uploader:
         if self._thread is None:
             self._start_thread()
 
+    def record_later(self, events: Iterator[Event], lines: bytes) -> None:
+        """Events that the upload thread makes of lines when there is room for them."""
+        self.queue.put_later(events, lines)
+        self.start()
+
     def record_from_finalizer(self, event: Event) -> None:
         self.queue.put_from_finalizer(event)
 
@@ -130,7 +136,8 @@ class Uploader:
     def _step(self) -> bool:
         """Wait for events, gather a batch, send it until the server has it. False: at the end."""
         self.queue.arrived.wait(_IDLE_SECONDS)
-        if not self._closed.is_set() and len(self.queue) < BATCH_EVENTS:
+        gathers = len(self.queue) < BATCH_EVENTS and not self.queue.has_later
+        if gathers and not self._closed.is_set():
             self._hurry.wait(self._gather_seconds)
         with self._idle:
             batch = [completed(event) for event in self.queue.take(BATCH_EVENTS)]

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 MAX_TOKENS: Final = 1_000_000_000
 MAX_COST_USD: Final = Decimal(1_000_000)
+TICKS_OF_A_DOLLAR: Final = 10_000_000_000
+"""docs.x.ai: `cost_in_usd_ticks` is what a request cost, in 1e-10 dollars."""
 
 TOKEN_FIELDS: Final = (
     "input_tokens",
@@ -68,6 +70,10 @@ def _anthropic(raw: Mapping[str, Any]) -> dict[str, int]:
         "cache_read_input_tokens": read,
         "cache_write_input_tokens": written - hour,
         "cache_write_1h_input_tokens": hour,
+        "reasoning_output_tokens": min(
+            _count(_part(raw, "output_tokens_details").get("thinking_tokens")),
+            _count(raw.get("output_tokens")),
+        ),
         "web_search_requests": _count(_part(raw, "server_tool_use").get("web_search_requests")),
     }
 
@@ -94,30 +100,43 @@ def _inclusive(raw: Mapping[str, Any]) -> dict[str, int]:
         raw, "prompt_cache_hit_tokens", "cached_tokens"
     )
     written = _first(details_in, "cache_write_tokens", "cache_creation_tokens")
+    hour = _first(details_in, "cache_write_1h_tokens")
     cached = min(cached, total_in)
+    written = min(written, total_in - cached)
     return {
         "input_tokens": total_in,
         "output_tokens": total_out,
         "cache_read_input_tokens": cached,
-        "cache_write_input_tokens": min(written, total_in - cached),
+        "cache_write_input_tokens": written,
+        "cache_write_1h_input_tokens": min(hour, total_in - cached - written),
         "reasoning_output_tokens": min(reasoning, total_out),
         "input_audio_tokens": min(_first(details_in, "audio_tokens"), total_in),
         "output_audio_tokens": min(_first(details_out, "audio_tokens"), total_out),
         "web_search_requests": _count(_part(raw, "server_tool_use").get("web_search_requests"))
+        or _first(_part(_part(raw, "tool_usage"), "web_search"), "num_requests")
         or _first(raw, "num_search_queries"),
     }
 
 
 def _reported_cost(raw: Mapping[str, Any]) -> Decimal | None:
-    """OpenRouter's `cost`, whose credits are dollars. An object of that name is not one."""
+    """OpenRouter's `cost` (credits are dollars), Perplexity's `cost.total_cost`, xAI's ticks."""
     value: object = raw.get("cost")
+    if isinstance(value, Mapping):
+        value = value.get("total_cost")
+    cost = _decimal(value)
+    if cost is None and (ticks := _decimal(raw.get("cost_in_usd_ticks"))) is not None:
+        cost = ticks / TICKS_OF_A_DOLLAR
+    return cost if cost is not None and 0 <= cost <= MAX_COST_USD else None
+
+
+def _decimal(value: object) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
-        cost = Decimal(str(value))
+        number = Decimal(str(value))
     except (InvalidOperation, ValueError):  # not a number, or one of thousands of digits
         return None
-    return cost if cost.is_finite() and 0 <= cost <= MAX_COST_USD else None
+    return number if number.is_finite() else None
 
 
 def _part(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
