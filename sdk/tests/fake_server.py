@@ -25,7 +25,7 @@ class FakeServer:
         self.known_fields = known_fields
         self.events: dict[str, dict[str, Any]] = {}
         self.arrivals: list[tuple[float, int]] = []
-        self.reports: list[dict[str, Any]] = []
+        self.reports: dict[str, dict[str, Any]] = {}
         self.raw: list[bytes] = []
         self.duplicates = 0
         self.conflicts = 0
@@ -81,8 +81,10 @@ def _handler(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["Content-Length"]))
-            body = json.loads(gzip.decompress(raw))
-            fake.raw.append(repr(self.headers.items()).encode() + gzip.decompress(raw))
+            if self.headers.get("Content-Encoding") == "gzip":
+                raw = gzip.decompress(raw)
+            body = json.loads(raw)
+            fake.raw.append(repr(self.headers.items()).encode() + raw)
             fake.arrivals.append((time.monotonic(), len(body.get("events", ()))))
             mode = fake.mode
             if mode == "hang":
@@ -94,7 +96,7 @@ def _handler(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
             if mode.startswith("status:"):
                 status = int(mode.removeprefix("status:"))
             elif self.path == "/v1/sdk/reports":
-                fake.reports.append(body)
+                fake.reports.setdefault(self.headers["Idempotency-Key"], body)
             else:
                 status, answer = fake.take(body["events"])
             data = json.dumps(answer).encode()

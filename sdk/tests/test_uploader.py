@@ -142,7 +142,9 @@ def test_every_drop_is_counted_and_reported_when_the_server_returns(server: Fake
     one.close()
     dropped = one.counters.snapshot().dropped["queue_full"]
     assert len(server.events) + dropped == 5000
-    assert sum(report["dropped"].get("queue_full", 0) for report in server.reports) == dropped
+    assert (
+        sum(report["dropped"].get("queue_full", 0) for report in server.reports.values()) == dropped
+    )
 
 
 def test_memory_stays_bounded_against_a_black_hole(server: FakeServer) -> None:

@@ -81,20 +81,30 @@ class Delivery:
         wait = retry_after(response.headers.get("Retry-After"))
         return Outcome(list(events), wait, f"HTTP {status}")
 
-    def report(self, body: dict[str, Any]) -> bool:
-        """Tell the server what was dropped; False when it did not take the report."""
-        import json  # noqa: PLC0415 - nothing to import before the first report
-
+    def report(self, body: bytes, key: str) -> bool:
+        """Tell the server the counts; False when it did not take the report."""
         try:
-            return self._post("/sdk/reports", json.dumps(body).encode()).is_success
+            response = self._http().post(
+                f"{self._root}/sdk/reports",
+                content=body,
+                headers={**self._headers, "Idempotency-Key": key},
+            )
         except Exception:  # noqa: BLE001 - a report may fail like everything else on the network
             return False
+        return response.is_success
 
     def close(self) -> None:
         if self._client is not None:
             self._client.close()
 
     def _post(self, path: str, body: bytes) -> httpx2.Response:
+        return self._http().post(
+            self._root + path,
+            content=gzip.compress(body, compresslevel=1),
+            headers={**self._headers, "Content-Encoding": "gzip"},
+        )
+
+    def _http(self) -> httpx2.Client:
         if self._client is None:
             with _importing:
                 # In the upload thread, off the host's start-up; all that the first request needs.
@@ -104,11 +114,7 @@ class Delivery:
                 import httpx2  # noqa: PLC0415
 
                 self._client = httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
-        return self._client.post(
-            self._root + path,
-            content=gzip.compress(body, compresslevel=1),
-            headers={**self._headers, "Content-Encoding": "gzip"},
-        )
+        return self._client
 
     def _encoded(self, events: Sequence[Event]) -> list[bytes]:
         """In small slices: the host's threads get the interpreter in between."""

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import threading
 import time
 import weakref
 from collections.abc import Iterator
 
-from infraprism._version import __version__
-from infraprism.counters import Counters, Counts
+from infraprism.counters import Counters
 from infraprism.delivery import Delivery, full_jitter
 from infraprism.event import Event, completed
 from infraprism.queue import MAX_BYTES, MAX_EVENTS, EventQueue
 from infraprism.quiet import log, own_error
+from infraprism.reporting import Reports
 
 BATCH_EVENTS = 500
 GATHER_SECONDS = 0.5
 EXIT_BUDGET_SECONDS = 2.0
-REPORT_RETRY_SECONDS = 600.0
 _IDLE_SECONDS = 1.0
 _EXIT_MARGIN_SECONDS = 0.2
 
@@ -62,8 +60,7 @@ class Uploader:
         self._in_flight = 0
         self._closed = threading.Event()
         self._attempt = 0
-        self._reported = Counts()
-        self._report_after = 0.0
+        self._reports = Reports(self.counters)
 
     def record(self, event: Event) -> None:
         self.queue.put(event)
@@ -181,23 +178,7 @@ class Uploader:
             self._idle.notify_all()
 
     def _report(self) -> None:
-        """Tell the server of drops it does not know of; counts stay until it took them."""
-        now = self.counters.snapshot()
-        news = now.since(self._reported)
-        if not (news.dropped or news.fields_dropped) or time.monotonic() < self._report_after:
-            return
-        body = {
-            "version": __version__,
-            "runtime": f"python {platform.python_version()}",
-            "queued": news.queued,
-            "sent": news.sent,
-            "dropped": news.dropped,
-            "fields_dropped": news.fields_dropped,
-        }
-        if self._delivery.report(body):
-            self._reported = now
-        else:
-            self._report_after = time.monotonic() + REPORT_RETRY_SECONDS
+        self._reports.send(self._delivery.report, closing=self._closed.is_set())
 
 
 _uploaders: weakref.WeakSet[Uploader] = weakref.WeakSet()
