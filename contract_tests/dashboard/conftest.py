@@ -12,8 +12,9 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
 
-from contract_tests.dashboard.pages import SHOWN
+from contract_tests.dashboard.pages import SHOWN, SHOWN_IDS
 from contract_tests.harness.server_process import ServerProcess, TestAccount
+from contract_tests.isolation.samples import MAKERS
 from infraprism_server.accounts.service import AccountService
 from infraprism_server.clock import SystemClock
 from infraprism_server.control_store.start import start_control_store
@@ -50,9 +51,7 @@ def shown_account(server: ServerProcess) -> TestAccount:
 def shown_ids(server: ServerProcess, shown_account: TestAccount) -> dict[str, str]:
     """What the account has one of, by the name that addresses in PAGES call it by."""
     client = server.client(shown_account)
-    whose = {"entity_type": "customer", "entity_id": "*"}
-    limit = {**whose, "metric": "cost_usd", "amount": 0.005, "period": "month"}
-    made = {"limit": client.post("/v1/limits", limit).json()["id"]}
+    made = {name: MAKERS[f"{name}_id"](client, "shown") for name in SHOWN_IDS}
     client.close()
     return made
 

@@ -13,9 +13,16 @@ PAGES = [
     "/events?live=1",
     "/events/shown-event",
     "/sessions",
+    "/alerts?status=all",
+    "/alerts/{anomaly}",
+    "/alerts/planned",
     "/limits",
     "/limits/new?entity_type=customer&entity_id=shown-customer",
     "/limits/{limit}",
+    "/webhooks",
+    "/webhooks/new",
+    "/webhooks/{webhook}",
+    "/keys",
 ]
 """Addresses that answer 200 to an account that has `SHOWN` among its events.
 
@@ -26,11 +33,26 @@ FORMS = [
     "/sign-out",
     "/first-key",
     "/entities/customer/shown-customer",
+    "/alerts/any",
+    "/alerts/planned",
+    "/alerts/planned/any/delete",
     "/limits",
     "/limits/any",
     "/limits/any/delete",
+    "/webhooks",
+    "/webhooks/any",
+    "/webhooks/any/enabled",
+    "/webhooks/any/test",
+    "/webhooks/any/rotate",
+    "/webhooks/any/delete",
+    "/webhooks/any/deliveries/any",
+    "/keys",
+    "/keys/any/delete",
 ]
 """Paths of forms: none may be posted to from elsewhere, or without the page's token."""
+
+SHOWN_IDS = ("anomaly", "limit", "planned", "webhook", "key")
+"""What the account also has one of."""
 
 SHOWN = {
     "id": "shown-event",

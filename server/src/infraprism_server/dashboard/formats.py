@@ -95,6 +95,13 @@ def exact_time(instant_us: int, zone: ZoneInfo) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} {moment.tzname() or _offset(moment.utcoffset())}"
 
 
+def between(start_us: int, end_us: int, zone: ZoneInfo) -> str:
+    """Thu 26 Nov, 13:00 – 19:00, or with the day again where that is another."""
+    start, end = from_us(start_us).astimezone(zone), from_us(end_us).astimezone(zone)
+    until = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%a %-d %b, %H:%M}"
+    return f"{start:%a %-d %b, %H:%M} – {until}"
+
+
 def _offset(offset: timedelta | None) -> str:
     minutes = int((offset or timedelta()).total_seconds() // 60)
     return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

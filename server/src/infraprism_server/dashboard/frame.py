@@ -161,6 +161,7 @@ NOTICES = {
     "created": "Created.",
     "deleted": "Deleted.",
     "sent": "Sent.",
+    "marked": "Marked.",
 }
 """What a page may be asked to say by `?notice=`: only these, so no link can put words in it."""
 

@@ -32,14 +32,14 @@ NAVIGATION: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Watch",
         (
-            Entry("alerts", "Alerts", "/alerts", there=False),
+            Entry("alerts", "Alerts", "/alerts"),
             Entry("limits", "Limits", "/limits"),
         ),
     ),
     (
         "Connect",
         (
-            Entry("webhooks", "Webhooks", "/webhooks", there=False),
+            Entry("webhooks", "Webhooks", "/webhooks"),
             Entry("exports", "Exports", "/exports", there=False),
             Entry("sdk", "SDK health", "/sdk", there=False),
         ),
@@ -47,7 +47,7 @@ NAVIGATION: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Manage",
         (
-            Entry("keys", "API keys", "/keys", there=False),
+            Entry("keys", "API keys", "/keys"),
             Entry("prices", "Prices", "/prices", there=False),
             Entry("settings", "Settings", "/settings", there=False),
         ),

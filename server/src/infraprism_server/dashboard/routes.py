@@ -20,12 +20,15 @@ from infraprism_server.dashboard.frame import (
 )
 from infraprism_server.dashboard.origin import SAFE_SITES, check_same_origin
 from infraprism_server.dashboard.pages import (
+    alerts,
     entities,
     events,
     explorer,
+    keys,
     limits,
     overview,
     sessions,
+    webhooks,
 )
 from infraprism_server.dashboard.session import COOKIE, cookie_header
 from infraprism_server.errors import InfraPrismError, NotFound
@@ -157,5 +160,8 @@ ROUTES: list[HTTPRouteHandler] = [
     *entities.ROUTES,
     *events.ROUTES,
     *sessions.ROUTES,
+    *alerts.ROUTES,
     *limits.ROUTES,
+    *webhooks.ROUTES,
+    *keys.ROUTES,
 ]

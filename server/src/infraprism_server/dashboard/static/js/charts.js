@@ -77,6 +77,7 @@ function options(told) {
     const shared = { name: each.name, data: each.values, itemStyle: { color: colour }, cursor: each.href || told.x.some((x) => x.href) ? "pointer" : "default" };
     if (told.kind === "line")
       return { ...shared, type: "line", symbolSize: 5, showSymbol: told.x.length < 40, lineStyle: { width: 2, color: colour }, connectNulls: false };
+    if (each.marked) shared.data = each.values.map((value, i) => (each.marked[i] ? { value, itemStyle: { color: token("--bad") } } : value));
     return { ...shared, type: "bar", stack: told.kind === "stacked" ? "all" : undefined, barMaxWidth: 40, itemStyle: { color: colour, borderColor: surface, borderWidth: told.x.length < 60 ? 0.5 : 0 } };
   });
   if (told.band) series.push(...band(told.band));
@@ -104,10 +105,13 @@ function options(told) {
 // What was expected: a band between two lines, drawn as an invisible base with an area on it.
 function band(told) {
   const hidden = { type: "line", stack: "band", symbol: "none", silent: true, lineStyle: { opacity: 0 }, tooltip: { show: false } };
-  return [
+  const height = told.upper.map((high, i) => (high === null ? null : high - told.lower[i]));
+  const drawn = [
     { ...hidden, name: "", data: told.lower },
-    { ...hidden, name: told.name, data: told.upper.map((high, i) => high - told.lower[i]), areaStyle: { color: token("--band"), opacity: 1 } },
+    { ...hidden, name: told.name, data: height, areaStyle: { color: token("--band"), opacity: 1 } },
   ];
+  if (told.middle) drawn.push({ ...hidden, name: "", stack: undefined, data: told.middle, lineStyle: { color: token("--ink-muted"), width: 1, type: "dashed" } });
+  return drawn;
 }
 
 function tip(told, points, format) {
@@ -118,7 +122,8 @@ function tip(told, points, format) {
   for (const point of ordered.slice(0, 9)) lines.push(`${point.seriesName.slice(0, 40)}   ${format(point.value)}`);
   if (told.kind === "stacked" && ordered.length > 1)
     lines.push(`total   ${format(ordered.reduce((sum, point) => sum + point.value, 0))}`);
-  if (told.band) lines.push(`${told.band.name}   ${format(told.band.lower[points[0].dataIndex])} – ${format(told.band.upper[points[0].dataIndex])}`);
+  if (told.band && told.band.upper[points[0].dataIndex] !== null)
+    lines.push(`${told.band.name}   ${format(told.band.lower[points[0].dataIndex])} – ${format(told.band.upper[points[0].dataIndex])}`);
   if (!ordered.length) lines.push("nothing");
   return lines.join("\n").replace(/[{}|]/g, " ");
 }
