@@ -27,6 +27,7 @@ class FakeServer:
         self.arrivals: list[tuple[float, int]] = []
         self.reports: dict[str, dict[str, Any]] = {}
         self.raw: list[bytes] = []
+        self.blocked: list[dict[str, Any]] = []
         self.duplicates = 0
         self.conflicts = 0
         self._lock = threading.Lock()
@@ -68,6 +69,10 @@ class FakeServer:
                     self.events[event["id"]] = event
                     accepted += 1
         answer = {"accepted": accepted, "duplicates": 0, "rejected": rejected, "blocked": []}
+        seen = {(event.get("entity_type"), event.get("entity_id")) for event in events}
+        answer["blocked"] = [
+            one for one in self.blocked if (one["entity_type"], one["entity_id"]) in seen
+        ]
         return 200, answer
 
 
@@ -78,6 +83,22 @@ def _handler(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
 
         def log_message(self, *_: object) -> None:
             pass
+
+        def do_GET(self) -> None:
+            """Who is blocked: the whole list, every time."""
+            if fake.mode == "hang":
+                time.sleep(30)
+            if fake.mode == "reset":
+                self.close_connection = True
+                return
+            status = int(fake.mode.removeprefix("status:")) if fake.mode != "ok" else 200
+            changes = [{**one, "blocked": True} for one in fake.blocked]
+            answer = {"data": changes, "complete": True, "as_of": "2026-01-01T00:00:00Z"}
+            data = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
 
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers["Content-Length"]))

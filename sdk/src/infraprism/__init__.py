@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from infraprism.anthropic_clients import AsyncInfraPrismAnthropic, InfraPrismAnthropic
     from infraprism.api.async_client import AsyncClient
     from infraprism.api.client import Client
+    from infraprism.limit_errors import CallRefusedError, LimitReachedError, LimitsUnknownError
     from infraprism.openai_clients import (
         AsyncInfraPrismAzureOpenAI,
         AsyncInfraPrismOpenAI,
@@ -34,6 +35,9 @@ _HOMES = {
     "AsyncInfraPrismAzureOpenAI": "openai_clients",
     "InfraPrismAnthropic": "anthropic_clients",
     "AsyncInfraPrismAnthropic": "anthropic_clients",
+    "CallRefusedError": "limit_errors",
+    "LimitReachedError": "limit_errors",
+    "LimitsUnknownError": "limit_errors",
 }
 
 __all__ = [
@@ -41,10 +45,13 @@ __all__ = [
     "AsyncInfraPrismAnthropic",
     "AsyncInfraPrismAzureOpenAI",
     "AsyncInfraPrismOpenAI",
+    "CallRefusedError",
     "Client",
     "InfraPrismAnthropic",
     "InfraPrismAzureOpenAI",
     "InfraPrismOpenAI",
+    "LimitReachedError",
+    "LimitsUnknownError",
     "__version__",
     "attribute",
     "counts",

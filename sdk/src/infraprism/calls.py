@@ -108,6 +108,14 @@ class Call:
         self._done = False
         self.failure: tuple[str, str | None] | None = None
 
+    @property
+    def entity(self) -> tuple[str, str] | None:
+        """Whom a limit could block; None for a call without an entity, or that is made already."""
+        who = self._who
+        if who.entity_type is None or who.entity_id is None or self._fetched:
+            return None
+        return who.entity_type, who.entity_id
+
     def first_token(self, *, is_token: bool) -> None:
         """An event of a stream came; whether it carries some of the answer."""
         if not self._first_ns:

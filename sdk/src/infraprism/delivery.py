@@ -8,7 +8,7 @@ import random
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +37,18 @@ class Outcome:
     problem: str | None = None
 
 
+def open_client() -> httpx2.Client:
+    """A client of a background thread's own. Its imports are off the host's start-up."""
+    with _importing:
+        # All that the first request needs.
+        import encodings.idna  # noqa: F401, PLC0415
+
+        import httpcore2  # noqa: F401, PLC0415
+        import httpx2  # noqa: PLC0415
+
+        return httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+
+
 def full_jitter(attempt: int) -> float:
     """Seconds to wait before a further attempt: uniform up to a bound that doubles."""
     bound: float = min(MAX_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** min(attempt, 10))
@@ -46,7 +58,15 @@ def full_jitter(attempt: int) -> float:
 class Delivery:
     """Posts batches. Owned by one thread; made anew after a fork."""
 
-    def __init__(self, root: str, api_key: str, counters: Counters) -> None:
+    def __init__(
+        self,
+        root: str,
+        api_key: str,
+        counters: Counters,
+        answered: Callable[[bytes], None] = lambda _: None,
+    ) -> None:
+        """`answered` is shown the answer to each batch that the server took."""
+        self._answered = answered
         self._root = root
         self._headers = {
             "Authorization": f"Bearer {api_key}",
@@ -106,14 +126,7 @@ class Delivery:
 
     def _http(self) -> httpx2.Client:
         if self._client is None:
-            with _importing:
-                # In the upload thread, off the host's start-up; all that the first request needs.
-                import encodings.idna  # noqa: F401, PLC0415
-
-                import httpcore2  # noqa: F401, PLC0415
-                import httpx2  # noqa: PLC0415
-
-                self._client = httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=False)
+            self._client = open_client()
         return self._client
 
     def _encoded(self, events: Sequence[Event]) -> list[bytes]:
@@ -144,6 +157,7 @@ class Delivery:
         except (ValueError, KeyError, TypeError):
             return Outcome(list(events), None, "an answer that is not the API's")
         self._counters.sent(len(events) - len(wrong))
+        self._answered(response.content)
         mended = [
             event
             for index, error in wrong.items()

@@ -6,12 +6,15 @@ import functools
 import importlib
 import importlib.util
 from collections.abc import Callable
-from typing import Any, Final, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast, overload
 from urllib.parse import urlsplit
 
 from infraprism import recorder
 from infraprism.keywords import keyword_members, take_keywords
 from infraprism.seam import Seam
+
+if TYPE_CHECKING:
+    from infraprism.limits import Gate, Limits, OnLimit, WhenUnreachable
 
 _Client = TypeVar("_Client")
 
@@ -50,37 +53,66 @@ def provider_of(client: object) -> str:
 
 
 @overload
-def instrument(client: None = None, *, provider: str | None = None) -> None: ...
+def instrument(
+    client: None = None,
+    *,
+    provider: str | None = None,
+    limits: Limits = "ignore",
+    on_limit: OnLimit | None = None,
+    when_unreachable: WhenUnreachable = "allow",
+) -> None: ...
 
 
 @overload
-def instrument(client: _Client, *, provider: str | None = None) -> _Client: ...
+def instrument(
+    client: _Client,
+    *,
+    provider: str | None = None,
+    limits: Limits = "ignore",
+    on_limit: OnLimit | None = None,
+    when_unreachable: WhenUnreachable = "allow",
+) -> _Client: ...
 
 
-def instrument(client: _Client | None = None, *, provider: str | None = None) -> _Client | None:
+def instrument(
+    client: _Client | None = None,
+    *,
+    provider: str | None = None,
+    limits: Limits = "ignore",
+    on_limit: OnLimit | None = None,
+    when_unreachable: WhenUnreachable = "allow",
+) -> _Client | None:
     """Measure every call of an OpenAI or Anthropic client; returns the same client.
 
     Without a client: every client of this process, those inside frameworks and those made later
     included. Calls are attributed by `attribute(...)`. Doing it twice does nothing more;
     `uninstrument` undoes it. Clients made by `with_options` are measured too. `provider` names the
     provider where neither the class nor the address tells it.
+
+    `limits="enforce"` refuses the calls of an entity that has reached a blocking limit, with
+    LimitReachedError, before anything is sent; `on_limit` is given that error and may answer with
+    another model to call instead. While the server can not be reached, what is known goes on to
+    hold, and other calls are let through, or with `when_unreachable="block"` refused with
+    LimitsUnknownError.
     """
+    gate = gate_of(limits, on_limit, when_unreachable)
     if client is None:
+        _class_gate[:] = [gate] if gate is not None else _class_gate
         _measure_all()
         return None
-    if "_infraprism_seam" in vars(client):
-        return client
-    if hasattr(type(client), "_infraprism_tracked"):
+    known = vars(client).get("_infraprism_seam")
+    if known is not None:
+        known.gate = gate or known.gate
         return client
     if not (hasattr(client, "request") and hasattr(client, "_make_sse_decoder")):
         raise TypeError(f"instrument() takes an OpenAI or Anthropic client, not {type(client)!r}")
-    seam = Seam(recorder.default_uploader(), provider or provider_of(client))
+    seam = Seam(recorder.default_uploader(), provider or provider_of(client), gate)
     target: Any = client
     target._infraprism_seam = seam
     target.request = measured(client, target.request, seam)
     for name in ("copy", "with_options"):
         if hasattr(client, name):
-            setattr(client, name, _measured_copy(getattr(client, name), seam.provider))
+            setattr(client, name, _measured_copy(getattr(client, name), seam))
     return client
 
 
@@ -90,6 +122,7 @@ def uninstrument(client: _Client | None = None) -> _Client | None:
         while _patched:
             kind, original = _patched.pop()
             kind.request = original
+        _class_gate.clear()
         return None
     if "_infraprism_seam" in vars(client):
         for name in ("_infraprism_seam", "request", "copy", "with_options"):
@@ -99,6 +132,8 @@ def uninstrument(client: _Client | None = None) -> _Client | None:
 
 _patched: list[tuple[Any, Callable[..., Any]]] = []
 """Base classes whose `request` is measured, with what it was."""
+_class_gate: list[Gate] = []
+"""What all those clients do about limits; empty: nothing."""
 
 
 def _measure_all() -> None:
@@ -141,7 +176,27 @@ def _seam_of(client: Any) -> Seam:  # noqa: ANN401
     if seam is None:
         seam = Seam(recorder.default_uploader(), provider_of(client))
         client._infraprism_class_seam = seam
+    seam.gate = _class_gate[0] if _class_gate else None
     return cast("Seam", seam)
+
+
+def gate_of(
+    limits: Limits, on_limit: OnLimit | None, when_unreachable: WhenUnreachable
+) -> Gate | None:
+    """What a client does about limits; None where it ignores them, or nothing is reported at all.
+
+    ValueError for a word that means nothing: a typo must not switch limits off.
+    """
+    if limits not in ("ignore", "enforce"):
+        raise ValueError(f'limits is "ignore" or "enforce", not {limits!r}')
+    if when_unreachable not in ("allow", "block"):
+        raise ValueError(f'when_unreachable is "allow" or "block", not {when_unreachable!r}')
+    uploader = recorder.default_uploader() if limits == "enforce" else None
+    if uploader is None:
+        return None
+    from infraprism.limits import Gate  # noqa: PLC0415 - few enforce them
+
+    return Gate(uploader.known_limits(), on_limit, when_unreachable)
 
 
 def measured(client: Any, request: Callable[..., Any], seam: Seam) -> Callable[..., Any]:  # noqa: ANN401
@@ -163,10 +218,12 @@ def _is_async(client: object) -> bool:
     return any(kind.__name__ == "AsyncAPIClient" for kind in type(client).__mro__)
 
 
-def _measured_copy(copy: Callable[..., Any], provider: str) -> Callable[..., Any]:
+def _measured_copy(copy: Callable[..., Any], seam: Seam) -> Callable[..., Any]:
     @functools.wraps(copy)
     def copied(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        return instrument(copy(*args, **kwargs), provider=provider)
+        client = instrument(copy(*args, **kwargs), provider=seam.provider)
+        client._infraprism_seam.gate = seam.gate
+        return client
 
     return copied
 
@@ -188,10 +245,26 @@ class TrackedClient:
 
     _infraprism_tracked = True
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - the provider's own
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401 - the provider's own
+        limits: Limits = "ignore",
+        on_limit: OnLimit | None = None,
+        when_unreachable: WhenUnreachable = "allow",
+        **kwargs: Any,  # noqa: ANN401 - the provider's own
+    ) -> None:
+        """What `instrument` says of limits holds here too."""
+        gate = gate_of(limits, on_limit, when_unreachable)
         super().__init__(*args, **kwargs)
-        self._infraprism_seam = Seam(recorder.default_uploader(), provider_of(self))
+        self._infraprism_seam = Seam(recorder.default_uploader(), provider_of(self), gate)
         take_keywords(self)
+
+    def copy(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the provider's own
+        client = super().copy(*args, **kwargs)  # type: ignore[misc]  # the provider's comes after us
+        client._infraprism_seam.gate = self._infraprism_seam.gate
+        return client
+
+    with_options = copy
 
 
 class TrackedSync(TrackedClient):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from infraprism import attribution
 from infraprism.batches import BatchReading, reading_of
@@ -20,15 +20,20 @@ from infraprism.keywords import HEADER, attribution_in
 from infraprism.quiet import own_error
 from infraprism.streams import on_close, watch_raw_stream, watch_stream
 
+if TYPE_CHECKING:
+    from infraprism.limits import Gate
+
 
 class Seam:
     """What measuring one client needs to know: where events go, and who the provider is."""
 
-    __slots__ = ("provider", "sink")
+    __slots__ = ("gate", "provider", "sink")
 
-    def __init__(self, sink: Sink | None, provider: str) -> None:
+    def __init__(self, sink: Sink | None, provider: str, gate: Gate | None = None) -> None:
         self.sink = sink
         self.provider = provider
+        self.gate = gate
+        """What refuses calls of those who have reached a limit; None: nothing does."""
 
     def request(
         self,
@@ -40,6 +45,8 @@ class Seam:
         call, asked = self._begin(client, args, kwargs)
         if call is None:
             return call_through(*args, **kwargs)
+        if self.gate is not None and (refusal := self.gate.refusal(call)) is not None:
+            self.gate.refuse(refusal, call, _options(args, kwargs))
         try:
             answer = call_through(*args, **kwargs)
         except BaseException as error:
@@ -61,6 +68,8 @@ class Seam:
         call, asked = self._begin(client, args, kwargs)
         if call is None:
             return await call_through(*args, **kwargs)
+        if self.gate is not None and (refusal := self.gate.refusal(call)) is not None:
+            await self.gate.refuse_async(refusal, call, _options(args, kwargs))
         try:
             answer = await call_through(*args, **kwargs)
         except BaseException as error:
@@ -97,7 +106,7 @@ class Seam:
     ) -> tuple[Call | BatchReading | None, bool]:
         """What is measured, if it is something that costs; and whether we asked for usage."""
         try:
-            options: Any = args[1] if len(args) > 1 else kwargs["options"]
+            options = _options(args, kwargs)
             carried = _take_carrier(options)
             if self.sink is None:
                 return None, False
@@ -168,6 +177,11 @@ _refusing: set[str] = set()
 _MAX_REFUSING: Final = 1_000
 
 
+def _options(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401
+    """The provider's own object that says what is asked for."""
+    return args[1] if len(args) > 1 else kwargs["options"]
+
+
 def _who(carried: attribution.Attribution | None) -> attribution.Attribution:
     now = attribution.current()
     return now if carried is None else attribution.merged(now, carried)
@@ -187,7 +201,7 @@ def _refused(
         return False
     if len(_refusing) < _MAX_REFUSING:
         _refusing.add(str(client.base_url))
-    options = args[1] if len(args) > 1 else kwargs["options"]
+    options = _options(args, kwargs)
     options.json_data = {
         key: value for key, value in options.json_data.items() if key != "stream_options"
     }

@@ -8,6 +8,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from infraprism.counters import Counters
 from infraprism.delivery import Delivery, full_jitter
@@ -15,6 +16,9 @@ from infraprism.event import Event, completed
 from infraprism.queue import MAX_BYTES, MAX_EVENTS, EventQueue
 from infraprism.quiet import log, own_error
 from infraprism.reporting import Reports
+
+if TYPE_CHECKING:
+    from infraprism.limits import KnownLimits
 
 BATCH_EVENTS = 500
 GATHER_SECONDS = 0.5
@@ -40,6 +44,7 @@ class Uploader:
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._gather_seconds = gather_seconds
+        self._limits: KnownLimits | None = None
         self._start_anew()
         _uploaders.add(self)
 
@@ -52,7 +57,7 @@ class Uploader:
         self.queue = EventQueue(
             self.counters, max_events=self._max_events, max_bytes=self._max_bytes
         )
-        self._delivery = Delivery(self._root, self._api_key, self.counters)
+        self._delivery = Delivery(self._root, self._api_key, self.counters, self._answered)
         self._start_lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._hurry = threading.Event()
@@ -61,6 +66,22 @@ class Uploader:
         self._closed = threading.Event()
         self._attempt = 0
         self._reports = Reports(self.counters)
+
+    def known_limits(self, refresh_seconds: float | None = None) -> KnownLimits:
+        """What the same server says of limits; asked for by the first client that enforces them."""
+        if self._limits is None:
+            from infraprism.limits import REFRESH_SECONDS, KnownLimits  # noqa: PLC0415 - few enforce
+
+            pace = REFRESH_SECONDS if refresh_seconds is None else refresh_seconds
+            self._limits = KnownLimits(self._root, self._api_key, refresh_seconds=pace)
+        return self._limits
+
+    def _answered(self, content: bytes) -> None:
+        if self._limits is not None:
+            try:
+                self._limits.answered(content)
+            except Exception as error:  # noqa: BLE001 - the events are with the server
+                own_error("reading who is blocked", error)
 
     def record(self, event: Event) -> None:
         self.queue.put(event)
@@ -94,6 +115,8 @@ class Uploader:
 
     def close(self, timeout_seconds: float = EXIT_BUDGET_SECONDS - _EXIT_MARGIN_SECONDS) -> None:
         """Send what is left within the time given, and end the thread; a later call starts anew."""
+        if self._limits is not None:
+            self._limits.close()
         thread = self._thread
         if thread is None:
             if not len(self.queue):
