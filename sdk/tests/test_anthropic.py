@@ -50,9 +50,10 @@ def beta(client: Any) -> None:
     assert client.beta.messages.create(**CALL).content[0].text == "Hello there"
 
 
-@pytest.mark.parametrize(
-    "way", [create, stream, stream_helper, raw, beta], ids=lambda w: w.__name__
-)
+WAYS = [create, stream, stream_helper, raw, beta]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_every_way_to_call_records_one_event_with_inclusive_totals(
     way: Callable[[Any], None], client: Any, mock: MockProvider, recorded: Recorded
 ) -> None:

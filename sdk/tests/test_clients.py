@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import openai
@@ -27,6 +28,13 @@ CLASSES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_left_for_later() -> Iterator[None]:
+    """Clients that a test leaves behind end with it, not at whatever instruction comes next."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture
 def environment(mock: MockProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the providers' own clients read."""
@@ -48,11 +56,19 @@ def call(client: Any) -> None:
     else:
         asked = client.chat.completions.create(model="m", messages=MESSAGES, **ACME)
     if asyncio.iscoroutine(asked):
-        asyncio.run(_awaited(asked))
+        asyncio.run(_awaited(client, asked))
+    else:
+        client.close()
 
 
-async def _awaited(asked: Any) -> Any:
-    return await asked
+async def ask_and_close(client: openai.AsyncOpenAI) -> None:
+    async with client:
+        await client.chat.completions.create(model="m", messages=MESSAGES)
+
+
+async def _awaited(client: Any, asked: Any) -> None:
+    async with client:
+        await asked
 
 
 @pytest.fixture(params=["", "/v1", "/v1/"])
@@ -94,13 +110,14 @@ def test_every_client_of_the_process_can_be_measured_and_none_any_more(
         after = openai.AsyncOpenAI(api_key="k", base_url=f"{mock.url}/v1")
         tracked: Any = infraprism.InfraPrismOpenAI(api_key="k", base_url=f"{mock.url}/v1")
         before.chat.completions.create(model="m", messages=MESSAGES)
-        asyncio.run(after.chat.completions.create(model="m", messages=MESSAGES))
+        asyncio.run(ask_and_close(after))
         call(tracked)
         infraprism.instrument(before).chat.completions.create(model="m", messages=MESSAGES)
         infraprism.uninstrument(before)
     finally:
         infraprism.uninstrument()
     before.chat.completions.create(model="m", messages=MESSAGES)
+    before.close()
     assert len(mock.requests) == 5
     assert len(recorded()) == 4
     assert openai.OpenAI.request is original
