@@ -25,7 +25,7 @@ KEY = new_key()
 BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-def test_what_a_list_does_not_show_carries_178_bits() -> None:
+def test_r13_what_a_list_does_not_show_carries_178_bits() -> None:
     secret_chars = RANDOM_CHARS - (PREFIX_SHOWN_CHARS - len("ip-"))
     assert secret_chars * math.log2(62) >= 178
 
@@ -45,7 +45,7 @@ def test_keys_differ_and_use_the_whole_alphabet() -> None:
 
 
 @given(st.integers(0, len(KEY) - 1), st.characters())
-def test_any_changed_character_is_refused(position: int, character: str) -> None:
+def test_r13_any_changed_character_is_refused(position: int, character: str) -> None:
     changed = KEY[:position] + character + KEY[position + 1 :]
     assert is_well_formed(changed) == (changed == KEY)
 

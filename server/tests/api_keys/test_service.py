@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from infraprism_server.accounts.service import AccountChanges, AccountService
-from infraprism_server.api_keys.key import new_key
+from infraprism_server.api_keys.key import hash_of, new_key, same_hash
 from infraprism_server.api_keys.schemas import CreateKey
 from infraprism_server.api_keys.service import ApiKeyService
 from infraprism_server.clock import FixedClock, to_us
@@ -72,7 +72,7 @@ def test_the_list_never_shows_a_key(cast: Any) -> None:
     ]
 
 
-def test_malformed_keys_cost_no_look_up(cast: Any, statements: list[str]) -> None:
+def test_r13_r15_malformed_keys_cost_no_look_up(cast: Any, statements: list[str]) -> None:
     """R13, R15: the checksum comes first."""
     made = cast.keys.create(cast.ann.number, CreateKey("x"))
     statements.clear()
@@ -83,7 +83,7 @@ def test_malformed_keys_cost_no_look_up(cast: Any, statements: list[str]) -> Non
     assert statements == []
 
 
-def test_an_unknown_key_is_not_believed_and_not_remembered(
+def test_r15_an_unknown_key_is_looked_up_by_hash_and_not_remembered(
     cast: Any, other_process: ApiKeyService, statements: list[str]
 ) -> None:
     unknown = new_key()
@@ -93,6 +93,22 @@ def test_an_unknown_key_is_not_believed_and_not_remembered(
         assert any("api_keys" in statement for statement in statements)
     made = other_process.create(cast.ann.number, CreateKey("x"))
     assert cast.keys.authenticate(made.key) is not None  # at once
+
+
+def test_r15_a_key_is_looked_up_by_its_hash_and_compared_in_constant_time(
+    cast: Any, engine: Engine
+) -> None:
+    """R15: no statement sees a text, and a row that is found is compared once more."""
+    values: list[Any] = []
+    event.listen(engine, "before_cursor_execute", lambda *a: values.extend(a[3]))
+    made = cast.keys.create(cast.ann.number, CreateKey("x"))
+    assert cast.keys.authenticate(made.key) is not None
+    assert not any(made.key[6:] in str(each) for each in values)
+    packed = [bytes(each) for each in values if isinstance(each, bytes | memoryview)]
+    assert packed.count(hash_of(made.key)) == 2, "one insert, one look-up"
+    assert same_hash(hash_of(made.key), hash_of(made.key))
+    assert not same_hash(hash_of(made.key), hash_of(made.key[:-1]))
+    assert "compare_digest" in same_hash.__code__.co_names
 
 
 def test_a_believed_key_is_recalled_without_the_store(cast: Any, statements: list[str]) -> None:
@@ -247,7 +263,7 @@ def test_a_failed_flush_is_made_good_by_the_next(cast: Any, engine: Engine) -> N
     assert cast.keys.page(cast.ann.number, 10).keys[0].last_used_at is not None
 
 
-def test_the_text_of_no_key_is_ever_written_down(
+def test_r14_the_text_of_no_key_is_ever_written_down(
     cast: Any, engine: Engine, data_dir: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """R14, short form."""

@@ -36,7 +36,8 @@ def test_nothing_stored_is_ever_called_new(groups: list, most: int) -> None:
             if (account, key, text) not in stored:
                 fresh.append((account, key, text))
         stored.update(fresh)
-        recent.stored(fresh)
+        if fresh:
+            recent.stored(*zip(*fresh, strict=True))
 
 
 def test_ids_that_come_in_order_are_proved_new_without_a_look() -> None:
@@ -44,7 +45,7 @@ def test_ids_that_come_in_order_are_proved_new_without_a_look() -> None:
     for number in range(1, 1_000):
         key = (number * 256).to_bytes(6, "big") + bytes(10)
         assert recent.unproved([1], [key], [None]) == []
-        recent.stored([(1, key, None)])
+        recent.stored([1], [key], [None])
         assert recent.unproved([1], [key], [None]) == [0]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from infraprism_server.clock import to_us
@@ -16,10 +17,18 @@ from infraprism_server.errors import InfraPrismError, InvalidRequest
 from infraprism_server.event_store.contract import Event
 from infraprism_server.events.intake import accepted_times, decode_batch, event_from
 from infraprism_server.events.schemas import EventIn
+from infraprism_server.events.whole_batch import events_at_once
 from infraprism_server.money import PICO_PER_DOLLAR
 
 NOW_US = to_us(datetime(2025, 1, 15, 12, tzinfo=UTC))
 TIMES = accepted_times(NOW_US, None)
+
+
+def no_price(sent: Sequence[EventIn], at_us: Sequence[int]) -> list[tuple[None, None]]:
+    """A price book that knows nothing."""
+    return [(None, None) for _ in zip(sent, at_us, strict=True)]
+
+
 COSTING = (
     b'{"events":[{"timestamp":"2025-01-15T10:30:00Z","provider":"p","model":"m","cost_usd":%s}]}'
 )
@@ -35,7 +44,7 @@ def take(**fields: Any) -> Event:
     decoded = decode(**fields)
     if isinstance(decoded, InfraPrismError):
         raise decoded
-    return event_from(decoded, decoded.id or "evt_1", TIMES)
+    return event_from(decoded, decoded.id or "evt_1", TIMES, no_price)
 
 
 def refused(**fields: Any) -> str | None:
@@ -69,7 +78,7 @@ def test_a_reported_cost_is_exact_to_twelve_decimals() -> None:
         b'"cost_usd":0.00014499999999999998}]}'
     )
     assert isinstance(decoded, EventIn)
-    assert event_from(decoded, "x", TIMES).cost_pico == 145_000_000
+    assert event_from(decoded, "x", TIMES, no_price).cost_pico == 145_000_000
 
 
 @given(st.decimals(0, 1_000_000, places=12))
@@ -77,7 +86,7 @@ def test_any_reported_cost_is_kept_to_the_last_digit(cost: Decimal) -> None:
     body = COSTING
     (decoded,) = decode_batch(body % format(cost, "f").encode())
     assert isinstance(decoded, EventIn)
-    assert Decimal(event_from(decoded, "x", TIMES).cost_pico) == cost * PICO_PER_DOLLAR
+    assert Decimal(event_from(decoded, "x", TIMES, no_price).cost_pico) == cost * PICO_PER_DOLLAR
 
 
 @pytest.mark.parametrize(
@@ -129,7 +138,7 @@ def test_huge_exponents_are_refused_at_once() -> None:
         (decoded,) = decode_batch(body % number)
         assert isinstance(decoded, EventIn)
         with pytest.raises(InvalidRequest):
-            event_from(decoded, "x", TIMES)
+            event_from(decoded, "x", TIMES, no_price)
 
 
 def test_one_bad_event_is_one_indexed_error() -> None:
@@ -177,4 +186,71 @@ def test_retention_decides_how_old_an_event_may_be() -> None:
     old = decode(timestamp=(datetime(2025, 1, 15, 12, tzinfo=UTC) - timedelta(days=31)).isoformat())
     assert isinstance(old, EventIn)
     with pytest.raises(InvalidRequest, match="earliest: 2024-12-16T12:00:00Z"):
-        event_from(old, "x", times)
+        event_from(old, "x", times, no_price)
+
+
+def priced_by_length(sent: Sequence[EventIn], at_us: Sequence[int]) -> list[Any]:
+    """A price book that knows some models, and what they cost when."""
+    return [
+        (None, None) if len(call.model) % 3 == 0 else (call.input_tokens + moment % 7, 5)
+        for call, moment in zip(sent, at_us, strict=True)
+    ]
+
+
+_counts = st.integers(0, 30)
+_texts = st.sampled_from(["a", "bc", "\u00fc", ".", "..", "x\x00", "tab\t", "\u2028", "evt_1"])
+_calls = st.fixed_dictionaries(
+    {
+        "timestamp": st.sampled_from(
+            [
+                CALL["timestamp"],
+                "1970-01-01T00:00:00+01:00",
+                "2025-01-15T09:00:00.000001-03:00",
+            ]
+        ),
+        "provider": st.just("p"),
+        "model": _texts,
+    },
+    optional={
+        "id": _texts,
+        **dict.fromkeys(
+            (
+                "input_tokens",
+                "output_tokens",
+                "cache_read_input_tokens",
+                "cache_write_input_tokens",
+                "cache_write_1h_input_tokens",
+                "reasoning_output_tokens",
+                "input_audio_tokens",
+                "output_audio_tokens",
+                "web_search_requests",
+            ),
+            _counts,
+        ),
+        "entity_type": st.sampled_from(["customer", "team", "Customer", "", None]),
+        "entity_id": st.none() | _texts,
+        "session_id": st.none() | _texts,
+        "tags": st.none() | st.dictionaries(_texts, _texts, max_size=3),
+        "success": st.booleans(),
+        "error_type": st.none() | _texts,
+        "cost_usd": st.none() | st.sampled_from([0, 0.25, 1_000_001]),
+    },
+)
+
+
+@given(st.lists(_calls, min_size=1, max_size=4))
+@example([CALL])
+@example([CALL | {"entity_type": "customer", "entity_id": "a", "tags": {"b": "c"}}, CALL])
+def test_a_whole_batch_is_taken_as_its_events_are_one_by_one(calls: list[dict[str, Any]]) -> None:
+    """The quick way answers the same events, or leaves the batch to the careful one."""
+    body = msgspec.json.encode({"events": calls})
+    one_by_one: list[Event] | None = []
+    for place, sent in enumerate(decode_batch(body)):
+        try:
+            assert isinstance(sent, EventIn)
+            event = event_from(sent, sent.id or f"made-{place}", TIMES, priced_by_length)
+        except (AssertionError, InvalidRequest):
+            one_by_one = None
+            break
+        one_by_one.append(event)
+    assert events_at_once(body, "made-{}".format, TIMES, priced_by_length) == one_by_one

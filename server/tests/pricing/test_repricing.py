@@ -63,8 +63,8 @@ def fill(pricing, store, call) -> None:
         call(**own, cost_source="reported", cost_pico=7),
         call(),
     ]
-    store.append(1, pricing.price_batch(1, events)).result(10)
-    store.append(2, pricing.price_batch(2, [call(**own)])).result(10)
+    store.append(1, [pricing.price(1, each) for each in events]).result(10)
+    store.append(2, [pricing.price(2, call(**own))]).result(10)
 
 
 def test_a_dry_run_shows_the_difference_per_entity_and_changes_nothing(pricing, store, queue, call):
@@ -177,7 +177,7 @@ def test_a_killed_repricing_goes_on_and_counts_every_event_once(
     queue = JobQueue(engine, FixedClock(NOW))
     events = [call(provider="vllm", model="own", session_id=str(i)) for i in range(5_000)]
     assert len(events) > 2 * CHUNK_EVENTS
-    store.append(1, pricing.price_batch(1, events)).result(30)
+    store.append(1, [pricing.price(1, each) for each in events]).result(30)
     pricing.create_override(1, OWN)
     started = pricing.start_repricing(1, RepricingIn(dry_run=False), None, None)
     job = queue.lease([KIND], "killed")

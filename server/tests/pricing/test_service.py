@@ -87,7 +87,7 @@ def test_one_row_per_card_whoever_writes_it_first(pricing, engine, clock, book, 
     with ThreadPoolExecutor(8) as pool:
         priced = list(
             pool.map(
-                lambda service: service.price_batch(1, [call(), call(model="o3")]),
+                lambda service: [service.price(1, each) for each in (call(), call(model="o3"))],
                 [pricing, *others] * 4,
             )
         )
@@ -122,9 +122,10 @@ def test_a_batch_is_priced_as_its_calls_would_be_one_by_one(pricing, call):
         call(input_tokens=1_000, cache_read_input_tokens=400, input_audio_tokens=10),
         call(at=datetime(2023, 1, 1, tzinfo=UTC)),
     ]
-    assert pricing.price_batch(1, batch) == [pricing.price(1, each) for each in batch]
-    assert {each.cost_source for each in pricing.price_batch(1, batch)} == {
-        "computed",
-        "reported",
-        "unpriced",
+    for chosen in (batch, batch[:1], [call(), call(input_tokens=9)], []):
+        quotes = pricing.quotes(1, chosen, [each.timestamp_us for each in chosen])
+        assert quotes == [pricing.quote(1, each) for each in chosen]
+    assert {cost_pico is None for cost_pico, _ in pricing.quotes(1, batch[:3], [1 << 50] * 3)} == {
+        True,
+        False,
     }

@@ -6,6 +6,7 @@ field.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -13,7 +14,7 @@ import msgspec
 
 from infraprism_server.clock import MICROSECONDS_PER_DAY, iso_utc
 from infraprism_server.errors import InfraPrismError, InvalidRequest
-from infraprism_server.event_store.contract import Event
+from infraprism_server.event_store.contract import CostSource, Event
 from infraprism_server.events.schemas import EventBatch, EventIn, RawBatch
 from infraprism_server.http.fields import is_printable
 from infraprism_server.http.wire import invalid_request_from, malformed_json, pico_of
@@ -22,13 +23,16 @@ from infraprism_server.money import MAX_EVENT_COST_PICO
 MAX_FUTURE_US = MICROSECONDS_PER_DAY
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NO_ID = (".", "..")
+NO_ID = (".", "..")
 """Ids that could not be part of an address."""
 _batch_decoder = msgspec.json.Decoder(EventBatch)
 _raw_batch_decoder = msgspec.json.Decoder(RawBatch)
 _event_decoder = msgspec.json.Decoder(EventIn)
 
 Decoded = list[EventIn | InfraPrismError]
+Quotes = Callable[[Sequence[EventIn], Sequence[int]], Sequence[tuple[int | None, int | None]]]
+"""What calls at these instants cost by the price book, in pico-dollars, and the row of their rates;
+None where no price is known."""
 
 
 class AcceptedTimes(msgspec.Struct, frozen=True):
@@ -79,12 +83,12 @@ def _decode_each(body: bytes) -> Decoded:
     return decoded
 
 
-def event_from(sent: EventIn, event_id: str, times: AcceptedTimes) -> Event:
-    """The event to store, not yet priced. InvalidRequest naming the field when it can not be.
+def event_from(sent: EventIn, event_id: str, times: AcceptedTimes, quotes: Quotes) -> Event:
+    """The event to store, with its price. InvalidRequest naming the field when it can not be.
 
-    A reported cost is set as the cost with source `reported`; anything else is left `unpriced`.
+    A reported cost is the cost, with source `reported`; what has no price is `unpriced`.
     """
-    timestamp_us = _microseconds(sent.timestamp)
+    timestamp_us = microseconds_of(sent.timestamp)
     if not times.earliest_us <= timestamp_us <= times.latest_us:
         raise _out_of_time(timestamp_us, times)
     if (sent.entity_type is None) is not (sent.entity_id is None):
@@ -94,7 +98,7 @@ def event_from(sent: EventIn, event_id: str, times: AcceptedTimes) -> Event:
     if sent.error_type is not None or sent.error_code is not None:
         together += f"{sent.error_type}{sent.error_code}"
     # One look at all texts together: a control character is rare, and only then searched for.
-    if sent.entity_id in _NO_ID or not is_printable(together):
+    if sent.entity_id in NO_ID or not is_printable(together):
         _check_texts(sent)
     if (
         sent.cache_read_input_tokens
@@ -106,7 +110,10 @@ def event_from(sent: EventIn, event_id: str, times: AcceptedTimes) -> Event:
         or sent.output_audio_tokens > sent.output_tokens
     ):
         raise _not_subsets(sent)
-    cost_pico = pico_of(sent.cost_usd, "cost_usd", MAX_EVENT_COST_PICO)
+    reported_pico = pico_of(sent.cost_usd, "cost_usd", MAX_EVENT_COST_PICO)
+    tags = canonical_tags(tuple(sent.tags.items())) if sent.tags else None
+    # After all that could be refused: a new row of rates may be stored for it.
+    ((listed_pico, rate_id),) = quotes([sent], [timestamp_us])
     # By position, in the order of the Struct: by name this one call would cost more than all the
     # checks above. A test compares the two orders.
     return Event(
@@ -128,13 +135,24 @@ def event_from(sent: EventIn, event_id: str, times: AcceptedTimes) -> Event:
         sent.entity_type,
         sent.entity_id,
         sent.session_id,
-        canonical_tags(tuple(sent.tags.items())) if sent.tags else None,
+        tags,
         sent.success,
         sent.error_type,
         sent.error_code,
-        cost_pico or 0,
-        "unpriced" if cost_pico is None else "reported",
+        *cost_of(reported_pico, listed_pico),
+        rate_id,
     )
+
+
+def cost_of(
+    reported_pico: int | None, listed_pico: int | None
+) -> tuple[int, CostSource, int | None]:
+    """The cost, where it comes from, and what the price book says beside a reported one."""
+    if reported_pico is not None:
+        return reported_pico, "reported", listed_pico
+    if listed_pico is None:
+        return 0, "unpriced", None
+    return listed_pico, "computed", None
 
 
 @lru_cache(maxsize=4_096)
@@ -149,7 +167,8 @@ def canonical_tags(pairs: tuple[tuple[str, str], ...]) -> str:
     return msgspec.json.encode(dict(sorted(pairs))).decode()
 
 
-def _microseconds(moment: datetime) -> int:
+def microseconds_of(moment: datetime) -> int:
+    """An aware time as microseconds since 1970."""
     since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
@@ -167,7 +186,7 @@ def _out_of_time(timestamp_us: int, times: AcceptedTimes) -> InvalidRequest:
 
 def _check_texts(sent: EventIn) -> None:
     """InvalidRequest naming the text that is not to be stored."""
-    if sent.entity_id in _NO_ID:
+    if sent.entity_id in NO_ID:
         raise InvalidRequest(f"'entity_id' can not be '{sent.entity_id}' alone", "entity_id")
     for field in ("provider", "model", "entity_id", "session_id", "id", "error_type", "error_code"):
         text = getattr(sent, field)

@@ -87,6 +87,23 @@ class EventIn(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknow
     ] = msgspec.field(default_factory=msgspec.Raw)
 
 
+class QuickEvent(EventIn, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """The same call, decoded in half the time: two fields are left for whoever reads it to check.
+
+    A pattern costs a call of Python's own regular expressions, and tags repeat: see whole_batch.py.
+    """
+
+    entity_type: str | None = None
+    tags: msgspec.Raw = msgspec.Raw()  # type: ignore[assignment]
+    cost_usd: msgspec.Raw = msgspec.Raw()
+
+
+class QuickBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """EventBatch, of those."""
+
+    events: Annotated[list[QuickEvent], msgspec.Meta(min_length=1, max_length=MAX_EVENTS)]
+
+
 class EventBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Up to 1,000 events. One bad event does not keep the others out."""
 

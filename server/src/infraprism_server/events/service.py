@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 
 from infraprism_server import ids
 from infraprism_server.accounts.service import AccountService
@@ -17,8 +18,15 @@ from infraprism_server.event_store.contract import (
     Outcome,
     Position,
 )
-from infraprism_server.events.intake import accepted_times, decode_batch, event_from
+from infraprism_server.events.intake import (
+    AcceptedTimes,
+    Quotes,
+    accepted_times,
+    decode_batch,
+    event_from,
+)
 from infraprism_server.events.schemas import BatchAnswer, FilterQuery, Rejected
+from infraprism_server.events.whole_batch import events_at_once
 from infraprism_server.http.error_body import ErrorDetail, error_detail
 from infraprism_server.http.fields import check_entity_id, check_printable
 from infraprism_server.http.time_range import parse_range, zone_named
@@ -33,7 +41,7 @@ class PendingBatch:
     def __init__(
         self,
         stored: Future[list[Outcome]],
-        places: list[int],
+        places: Sequence[int],
         rejected: list[Rejected],
         blocked: Callable[[], list[Blocked]],
     ) -> None:
@@ -87,25 +95,19 @@ class EventService:
         """
         now_us = self._clock.now_us()
         times = accepted_times(now_us, self._accounts.get(account).retention_days)
-        events: list[Event] = []
-        places: list[int] = []
+        quotes = partial(self._pricing.quotes, account)
+        made_id = partial(_made_id, idempotency_key)
         rejected: list[Rejected] = []
-        for index, sent in enumerate(decode_batch(body)):
-            if isinstance(sent, InfraPrismError):
-                rejected.append(Rejected(index, error_detail(sent)))
-                continue
-            try:
-                event_id = sent.id or _made_id(idempotency_key, index)
-                events.append(event_from(sent, event_id, times))
-                places.append(index)
-            except InfraPrismError as error:
-                param = f"events[{index}].{error.param}" if error.param else f"events[{index}]"
-                rejected.append(Rejected(index, ErrorDetail(error.code, error.message, param)))
+        events = events_at_once(body, made_id, times, quotes)
+        if events is not None:
+            places: Sequence[int] = range(len(events))
+        else:
+            events, places, rejected = _each_by_itself(body, made_id, times, quotes)
         if not events:
             stored: Future[list[Outcome]] = Future()
             stored.set_result([])
         else:
-            stored = self._store.append(account, self._pricing.price_batch(account, events))
+            stored = self._store.append(account, events)
         limits = self._limits
         return PendingBatch(
             stored,
@@ -153,6 +155,26 @@ class EventService:
         if event is None:
             raise NotFound("There is no event with this id")
         return event
+
+
+def _each_by_itself(
+    body: bytes, made_id: Callable[[int], str], times: AcceptedTimes, quotes: Quotes
+) -> tuple[list[Event], list[int], list[Rejected]]:
+    """The good events, their places in the batch, and what is wrong with the others."""
+    events: list[Event] = []
+    places: list[int] = []
+    rejected: list[Rejected] = []
+    for index, sent in enumerate(decode_batch(body)):
+        if isinstance(sent, InfraPrismError):
+            rejected.append(Rejected(index, error_detail(sent)))
+            continue
+        try:
+            events.append(event_from(sent, sent.id or made_id(index), times, quotes))
+            places.append(index)
+        except InfraPrismError as error:
+            param = f"events[{index}].{error.param}" if error.param else f"events[{index}]"
+            rejected.append(Rejected(index, ErrorDetail(error.code, error.message, param)))
+    return events, places, rejected
 
 
 def _made_id(idempotency_key: str | None, index: int) -> str:

@@ -7,21 +7,34 @@ process takes effect within a second; `forget` makes a change of this process im
 from __future__ import annotations
 
 import threading
-from typing import Final
+from typing import Final, Protocol
 
 from sqlalchemy import Engine
 
 from infraprism_server.clock import MICROSECONDS_PER_SECOND, Clock
-from infraprism_server.event_store.contract import Event
 from infraprism_server.pricing import store
 from infraprism_server.pricing.overrides import Override, by_precedence, overriding_card
 from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.pricing.providers import normalized
+from infraprism_server.pricing.rate_card import Usage
 from infraprism_server.pricing.schedule import Priced
 
 MAX_AGE_US: Final = MICROSECONDS_PER_SECOND // 2
 _MAX_ACCOUNTS: Final = 10_000
 _MAX_CARDS: Final = 8_192
+
+
+class Call(Usage, Protocol):
+    """What decides which card a call is charged by, beside its instant; and what it used."""
+
+    @property
+    def provider(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def service_tier(self) -> str: ...
+    @property
+    def success(self) -> bool: ...
 
 
 class AccountOverrides:
@@ -78,47 +91,43 @@ class AccountPrices:
                 self._accounts[account] = fresh
         return fresh
 
-    def find(self, overrides: AccountOverrides, event: Event) -> Priced | None:
-        """The card the event is charged by, or None: no price is known."""
+    def find(self, overrides: AccountOverrides, call: Call, at_us: int) -> Priced | None:
+        """The card a call at an instant is charged by, or None: no price is known."""
         if not overrides.by_provider:
-            return self._book.find(
-                event.provider, event.model, event.service_tier, event.timestamp_us
-            )
-        override = self._applicable(overrides, event)
+            return self._book.find(call.provider, call.model, call.service_tier, at_us)
+        override = self._applicable(overrides, call, at_us)
         if override is not None and override.prices is not None:
-            return self._overridden(overrides, override, event, None)
-        listed = self._book.find(
-            event.provider, event.model, event.service_tier, event.timestamp_us
-        )
-        return listed if override is None else self._overridden(overrides, override, event, listed)
+            return self._overridden(overrides, override, call, None)
+        listed = self._book.find(call.provider, call.model, call.service_tier, at_us)
+        return listed if override is None else self._overridden(overrides, override, call, listed)
 
-    def _applicable(self, overrides: AccountOverrides, event: Event) -> Override | None:
-        key = (event.provider, event.model)
+    def _applicable(self, overrides: AccountOverrides, call: Call, at_us: int) -> Override | None:
+        key = (call.provider, call.model)
         candidates = overrides.candidates.get(key)
         if candidates is None:
-            of_provider = overrides.by_provider.get(self._provider_key(event.provider), [])
-            candidates = [one for one in of_provider if one.covers(event.model)]
+            of_provider = overrides.by_provider.get(self._provider_key(call.provider), [])
+            candidates = [one for one in of_provider if one.covers(call.model)]
             if len(overrides.candidates) >= _MAX_CARDS:
                 overrides.candidates.clear()
             overrides.candidates[key] = candidates
-        return next((one for one in candidates if one.holds_at(event.timestamp_us)), None)
+        return next((one for one in candidates if one.holds_at(at_us)), None)
 
     def _overridden(
         self,
         overrides: AccountOverrides,
         override: Override,
-        event: Event,
+        call: Call,
         listed: Priced | None,
     ) -> Priced | None:
         base = listed.digest if listed is not None else ""
-        key = (override.id, event.provider, event.model, event.service_tier, base)
+        key = (override.id, call.provider, call.model, call.service_tier, base)
         if key in overrides.cards:
             return overrides.cards[key]
         card = overriding_card(
             override,
-            event.provider,
-            event.model,
-            event.service_tier,
+            call.provider,
+            call.model,
+            call.service_tier,
             listed.card if listed is not None else None,
         )
         if len(overrides.cards) >= _MAX_CARDS:

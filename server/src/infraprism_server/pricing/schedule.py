@@ -96,6 +96,13 @@ class Schedule:
             return row[0]
         return row[bisect_right(self._day_edges, at_us % MICROSECONDS_PER_DAY)]
 
+    def throughout(self, first_us: int, last_us: int) -> Priced | None:
+        """The one card in force at every instant from first to last; None where it changes."""
+        place = bisect_right(self._edges, first_us)
+        if self._day_edges or place != bisect_right(self._edges, last_us):
+            return None
+        return self._cards[place][0]
+
     def span_us(self, at_us: int) -> tuple[int | None, int | None]:
         """The dated span around an instant, [start, end); None where it is open."""
         place = bisect_right(self._edges, at_us)

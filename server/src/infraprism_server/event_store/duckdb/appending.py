@@ -121,7 +121,7 @@ class Appender:
             self.commit_no += 1
             self.events += count
             self._folding.appended(self.commit_no, count)
-            self._recent.stored(zip(fresh.accounts, fresh.keys, fresh.texts, strict=True))
+            self._recent.stored(fresh.accounts, fresh.keys, fresh.texts)
         # Nothing new is noted too: it may be what a note that failed had left.
         self._note()
         if count == sum(len(batch.events) for batch in batches):

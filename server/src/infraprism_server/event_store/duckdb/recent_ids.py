@@ -7,7 +7,7 @@ guess can cost a look-up, never an answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import duckdb
@@ -52,15 +52,30 @@ class RecentIds:
             or ((window := windows.get(key[:_WINDOW_BYTES])) and (account, key) in window)
         ]
 
-    def stored(self, rows: Iterable[tuple[int, bytes, str | None]]) -> None:
-        """These are committed now: (account, key, text of an id that is not native)."""
+    def stored(
+        self, accounts: Sequence[int], keys: Sequence[bytes], texts: Sequence[str | None]
+    ) -> None:
+        """These are committed now; texts are of ids that are not native."""
+        first, last = min(keys), max(keys)
+        window = first[:_WINDOW_BYTES]
+        if first > self._floor and window == last[:_WINDOW_BYTES] and not any(texts):
+            # As good as always: what arrives together was made together.
+            known = self._windows.setdefault(window, set())
+            known.update(zip(accounts, keys, strict=True))
+            self._count += len(keys)
+        else:
+            self._store_each(accounts, keys, texts)
+        if self._count > self._most:
+            self._forget()
+
+    def _store_each(
+        self, accounts: Sequence[int], keys: Sequence[bytes], texts: Sequence[str | None]
+    ) -> None:
         floor, windows = self._floor, self._windows
-        for account, key, text in rows:
+        for account, key, text in zip(accounts, keys, texts, strict=True):
             if text is None and key > floor:
                 windows.setdefault(key[:_WINDOW_BYTES], set()).add((account, key))
                 self._count += 1
-        if self._count > self._most:
-            self._forget()
 
     def _forget(self) -> None:
         """Drop the oldest windows until half of the room is free."""

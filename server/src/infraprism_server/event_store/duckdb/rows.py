@@ -17,6 +17,7 @@ from infraprism_server.ids import event_id_from_key
 
 _EVENT_FIELDS: Final = Event.__struct_fields__
 _DEFAULT_TIER: Final = "standard"
+_TIER_AS_STORED: Final = {_DEFAULT_TIER: None}
 _COST_SOURCE_CODES: Final = {source: code for code, source in enumerate(COST_SOURCES)}
 
 COUNT_FIELDS: Final = (
@@ -102,28 +103,26 @@ def build(
     of = dict(zip(_EVENT_FIELDS, zip(*map(astuple, incoming.events), strict=True), strict=True))
     int32, int64, string = pa.int32(), pa.int64(), pa.string()
     columns: dict[str, pa.Array] = {
-        "account": pa.array(accounts, int32),
+        "account": _same_or_each(accounts, int32),
         "id": uuid_array(incoming.keys),
-        "id_text": pa.array(incoming.texts, string),
+        "id_text": _same_or_each(incoming.texts, string),
         "ts": pa.array(of["timestamp_us"], int64),
         **_codes(connection, dictionaries, accounts, of),
         "session_id": pa.array(of["session_id"], string),
     }
     for name in COUNT_FIELDS:
-        columns[name] = _counts(of[name])
+        columns[name] = _same_or_each(of[name], int32)
+    tiers = _spelled(of["service_tier"], _TIER_AS_STORED)
+    sources = _spelled(of["cost_source"], _COST_SOURCE_CODES)
     columns |= {
-        "service_tier": pa.array(
-            [None if tier == _DEFAULT_TIER else tier for tier in of["service_tier"]], string
-        ),
+        "service_tier": _same_or_each(tiers, string),
         "latency_ms": pa.array(of["latency_ms"], int32),
         "success": pa.array(of["success"], pa.bool_()),
         "error_type": pa.array(of["error_type"], string),
         "error_code": pa.array(of["error_code"], string),
         "cost_pico": pa.array(of["cost_pico"], int64),
-        "cost_source": pa.array(
-            [_COST_SOURCE_CODES[name] for name in of["cost_source"]], pa.int8()
-        ),
-        "computed_cost_pico": pa.array(of["computed_cost_pico"], int64),
+        "cost_source": _same_or_each(sources, pa.int8()),
+        "computed_cost_pico": _same_or_each(of["computed_cost_pico"], int64),
         "rate_id": pa.array(of["rate_id"], int64),
         "commit_no": pa.repeat(pa.scalar(commit_no, int64), len(accounts)),
     }
@@ -151,11 +150,17 @@ def _codes(
     }
 
 
-def _counts(values: Sequence[int]) -> pa.Array:
-    # Most details are zero for most calls, and a constant is cheaper than a conversion.
-    if any(values):
-        return pa.array(values, pa.int32())
-    return pa.repeat(pa.scalar(0, pa.int32()), len(values))
+def _spelled(texts: Sequence[str], spelling: Mapping[str, Any]) -> Sequence[Any]:
+    return [spelling.get(text, text) for text in texts]
+
+
+def _same_or_each(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    # Most details are zero or absent for all calls of a group, and to find that out and repeat a
+    # constant is ten times cheaper than to convert each.
+    first = values[0]
+    if values.count(first) == len(values):
+        return pa.repeat(pa.scalar(first, kind), len(values))
+    return pa.array(values, kind)
 
 
 def read(

@@ -23,7 +23,7 @@ from infraprism_server.errors import InfraPrismError, InvalidRequest, StartupErr
 from infraprism_server.event_store.contract import Event, Outcome
 from infraprism_server.event_store.duckdb.appending import Appender, Batch
 from infraprism_server.event_store.duckdb.database import Database, is_about_storage, is_fatal
-from infraprism_server.ids import event_key
+from infraprism_server.ids import event_keys
 from infraprism_server.one_core import stay_on_one_core
 
 GATHER_SECONDS: Final = 0.008
@@ -83,7 +83,7 @@ class Writer:
             future.set_result([])
             return future
         # The ids are taken apart here, in the caller's thread, while the writer is inside DuckDB.
-        keys, texts = zip(*[event_key(event.id) for event in events], strict=True)
+        keys, texts = event_keys([event.id for event in events])
         batch = Batch(account, events, keys, texts)
         self._hand_over(_Append(batch, future), len(events))
         return future
