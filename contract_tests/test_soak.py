@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from contract_tests.soak import ROUNDS, main
+from contract_tests.soak import main
+from contract_tests.soak_rounds import ROUNDS
 
 
 def test_a_round_is_played_from_its_seed(capfd: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import time
 from contract_tests.harness.client import Client
 from contract_tests.harness.clock import wait_for_minute
 from contract_tests.harness.server_process import ServerProcess, TestAccount
+from contract_tests.isolation.secrets import look_for_keys
 
 
 def test_r17_a_deleted_key_stops_within_a_second(server: ServerProcess, client_a: Client) -> None:
@@ -47,3 +48,9 @@ def test_r18_twenty_bad_keys_a_minute_then_429_and_good_keys_still_work(
     assert good.request("GET", "/v1/me", headers=here).status == 200
     elsewhere = {"X-Forwarded-For": "192.0.2.19"}
     assert guesser.request("GET", "/v1/me", headers=elsewhere).status == 401
+
+
+def test_r14_the_text_of_a_key_is_left_nowhere(own_server: ServerProcess) -> None:
+    """R14: 100 keys, used rightly and wrongly, in no answer, file, log or export afterwards."""
+    account = own_server.add_account("secrets")
+    assert look_for_keys(own_server, account, seed=14, keys=100) == 100

@@ -9,6 +9,7 @@ import pytest
 
 from contract_tests.harness.clock import seconds_left, wait_for_minute
 from contract_tests.harness.server_process import ServerProcess
+from contract_tests.isolation.neighbour import beside_a_noisy_one
 
 LIMIT = 200
 CONNECTIONS = 8
@@ -49,3 +50,11 @@ def test_r24_headers_count_down_and_sleeping_retry_after_helps(server: ServerPro
     assert client.get("/v1/openapi.json").status == 200, "exempt"
     time.sleep(int(refused.headers["retry-after"]))
     assert client.get("/v1/me").status == 200
+
+
+def test_r22_an_account_at_ten_times_its_limit_costs_others_nothing(server: ServerProcess) -> None:
+    """R22, small: A is held to its limit while every call of B is answered with 200."""
+    noisy = server.add_account("noisy", rate_limit=300)
+    found = beside_a_noisy_one(server, noisy, server.add_account("quiet"), limit=300, calls=200)
+    assert found.statuses[200] <= 2 * 300, "two minutes at most were touched"
+    assert len(found.beside_ms) == 200
