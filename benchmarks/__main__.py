@@ -6,47 +6,35 @@ import argparse
 import shlex
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from rich.console import Console
 
 from benchmarks import machine
 from benchmarks.report import Report, stored_name
-from benchmarks.stage import Options, Stage
+from benchmarks.stage import PARTS, PARTS_WHEN_EMPTY, Options, Stage
 
 _SIZES: Final = "1000000,10000000"
 _QUICK_EVENTS: Final = 20_000
 _WIDTH: Final = 150
+_REPORT_NAME: Final = "report.json"
 
 
 def main(words: list[str]) -> int:
     """Run what the options say. 0 when it ran, whatever the figures are."""
     given = _parser().parse_args(words)
-    sizes = [_QUICK_EVENTS] if given.quick else [int(size) for size in given.events.split(",")]
     console = Console(highlight=False, stderr=given.markdown)
     if not console.is_terminal:
         console.width = _WIDTH
-    options = Options(
-        seconds=0.5 if given.quick else given.seconds,
-        calls=1 if given.quick else given.calls,
-        seed=given.seed,
-        quick=given.quick,
-        say=lambda text: console.print(text, style="dim", markup=False),
-    )
-    report = Report(
-        command=shlex.join(["python", "-m", "benchmarks", *words]),
-        machine=machine.describe(),
-        load_average_before=machine.load_average(),
-    )
-    started = time.perf_counter()
-    parent = given.folder or tempfile.gettempdir()
-    with tempfile.TemporaryDirectory(prefix="infraprism-bench-", dir=parent) as folder:
-        for events in sizes if given.quick else [0, *sizes]:
-            console.rule(f"{stored_name(events)} events stored", align="left")
-            Stage(Path(folder) / str(events), events, options, report).measure()
-    report.seconds = time.perf_counter() - started
+    if given.keep is not None:
+        given.keep.mkdir(parents=True, exist_ok=True)
+        report = _measure(given, given.keep, words, console)
+    else:
+        parent = given.folder or tempfile.gettempdir()
+        with tempfile.TemporaryDirectory(prefix="infraprism-bench-", dir=parent) as folder:
+            report = _measure(given, Path(folder), words, console)
     if given.markdown:
         sys.stdout.write(report.markdown())
     else:
@@ -56,13 +44,61 @@ def main(words: list[str]) -> int:
     return 0
 
 
+def _measure(given: argparse.Namespace, folder: Path, words: list[str], console: Console) -> Report:
+    """The parts that were asked for, on top of what the folder's report holds already."""
+    options = Options(
+        seconds=0.5 if given.quick else given.seconds,
+        calls=1 if given.quick else given.calls,
+        seed=given.seed,
+        quick=given.quick,
+        say=lambda text: console.print(text, style="dim", markup=False),
+    )
+    command = shlex.join(["python", "-m", "benchmarks", *words])
+    kept = folder / _REPORT_NAME
+    report = Report(command, machine.describe())
+    if kept.exists():
+        report.parts = msgspec.json.decode(kept.read_bytes(), type=Report).parts
+    sizes = [_QUICK_EVENTS] if given.quick else [0, *map(int, given.events.split(","))]
+    for events in sizes:
+        console.rule(f"{stored_name(events)} events stored", align="left")
+        stage = Stage(folder / f"{events}-{given.seed}", events, options)
+        for name in PARTS if events else PARTS_WHEN_EMPTY:
+            if name not in given.parts or (given.resume and f"{name} {events}" in report.parts):
+                continue
+            report.parts[f"{name} {events}"] = stage.measure(name)
+            kept.write_bytes(msgspec.json.encode(report))
+        if given.keep is None:
+            stage.remove()
+    return report
+
+
+def _parts(text: str) -> list[str]:
+    chosen = text.split(",")
+    for name in chosen:
+        if name not in PARTS:
+            raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(PARTS)}")
+    return chosen
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "--events", default=_SIZES, help=f"stored sizes, by commas, beside 0 [{_SIZES}]"
     )
     parser.add_argument(
-        "--seconds", type=float, default=15.0, help="how long each ingest run takes [15]"
+        "--parts", type=_parts, default=list(PARTS), help=f"some of {','.join(PARTS)} [all]"
+    )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the loaded events and every figure there, and go on from them the next time",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="with --keep: only the parts that have no figures yet"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, help="how long each ingest run takes [10]"
     )
     parser.add_argument("--calls", type=int, default=100, help="calls of each read [100]")
     parser.add_argument("--seed", type=int, default=1, help="of events and questions [1]")

@@ -19,13 +19,18 @@ _SAMPLE_SECONDS: Final = 0.1
 def describe() -> dict[str, str]:
     """Processor, cores, memory, system, versions, date."""
     return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "date": now(),
         "cpu": _cpu_model(),
         "cores": str(len(os.sched_getaffinity(0))),
         "memory_gib": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.1f}",
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     } | {name: version(name) for name in _PACKAGES}
+
+
+def now() -> str:
+    """As a report says it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def load_average() -> float:

@@ -164,17 +164,26 @@ def _hours_of_a_day(random: Random, facts: Facts) -> Asked:
 
 def breakdown(random: Random, facts: Facts) -> Asked:
     """Two tags filtered, a third grouped, over 90 of 180 days that begin at midnight."""
+    return _breakdown(random, facts, days=90)
+
+
+def breakdown_of_all(random: Random, facts: Facts) -> Asked:
+    """The same over the full range."""
+    return _breakdown(random, facts, days=DAYS - 1)
+
+
+def _breakdown(random: Random, facts: Facts, *, days: int) -> Asked:
     earliest = -(-facts.start_us // DAY)
-    start_us = (earliest + random.randrange(DAYS - 91)) * DAY
+    start_us = (earliest + random.randrange(DAYS - days)) * DAY
     feature, env = random.choice(FEATURES), random.choice(ENVIRONMENTS)
     path = _path(
         "/v1/usage",
         group_by="tags[team]",
         start_date=iso_utc(start_us)[:10],
-        end_date=iso_utc(start_us + 89 * DAY)[:10],
+        end_date=iso_utc(start_us + (days - 1) * DAY)[:10],
         **{"tags[feature]": feature, "tags[env]": env},
     )
-    values = {"start": start_us, "end": start_us + 90 * DAY, "feature": feature, "env": env}
+    values = {"start": start_us, "end": start_us + days * DAY, "feature": feature, "env": env}
     return Asked(path, values)
 
 

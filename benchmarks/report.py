@@ -16,8 +16,9 @@ STORAGE: Final = "Loading and storage"
 INGEST: Final = "Ingest over HTTP"
 READS: Final = "Reads over HTTP, one client"
 EXPORTS: Final = "Exports"
-SECTIONS: Final = (INGEST, READS, EXPORTS, STORAGE, START)
-HEADS: Final = ("what", "stored", "goal", "figure", "median", "floor", "times the floor", "")
+OVERLOAD: Final = "Twice the load it can take"
+SECTIONS: Final = (INGEST, READS, EXPORTS, OVERLOAD, STORAGE, START)
+HEADS: Final = ("what", "stored", "goal", "figure", "median", "floor", "times the floor", "CPU", "")
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +37,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     bound: Bound = "<="
     median: float | None = None
     floor: float | None = None
+    cpu_ms: float | None = None
+    """Of the server, a call."""
 
     @property
     def passed(self) -> bool | None:
@@ -62,21 +65,39 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
             "" if self.median is None else f"{shown(self.median)} {self.unit}",
             "" if self.floor is None else f"{shown(self.floor)} {self.unit}",
             "" if self.ratio is None else f"{self.ratio:.2f}",
+            "" if self.cpu_ms is None else f"{shown(self.cpu_ms)} ms",
             verdict,
         )
 
 
-class Report(msgspec.Struct):
-    """One run: what on, how, and what came out."""
+class Part(msgspec.Struct):
+    """One part of the measurements at one stored size: when, beside how much, and what came out."""
 
-    command: str
-    machine: dict[str, str]
+    began: str
     load_average_before: float
     lines: list[Line] = msgspec.field(default_factory=list)
     seconds: float = 0.0
 
-    def add(self, *lines: Line) -> None:
-        self.lines += lines
+
+class Report(msgspec.Struct):
+    """What on, how, and what came out, part by part: a part that is measured again replaces."""
+
+    command: str
+    machine: dict[str, str]
+    parts: dict[str, Part] = msgspec.field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[Line]:
+        return [line for part in self.parts.values() for line in part.lines]
+
+    @property
+    def seconds(self) -> float:
+        return sum(part.seconds for part in self.parts.values())
+
+    @property
+    def load_average_before(self) -> float:
+        """The highest before any part."""
+        return max((part.load_average_before for part in self.parts.values()), default=0.0)
 
     @property
     def sections(self) -> list[str]:
@@ -88,7 +109,7 @@ class Report(msgspec.Struct):
             msgspec.to_builtins(line) | {"passed": line.passed, "ratio": line.ratio}
             for line in self.lines
         ]
-        document = msgspec.to_builtins(self) | {"lines": lines}
+        document = msgspec.to_builtins(self) | {"lines": lines, "seconds": self.seconds}
         path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
     def print_to(self, console: Console) -> None:
@@ -96,7 +117,7 @@ class Report(msgspec.Struct):
         for section in self.sections:
             table = Table(title=section, title_justify="left", header_style="bold")
             for place, head in enumerate(HEADS):
-                table.add_column(head, justify="left" if place in (0, 7) else "right")
+                table.add_column(head, justify="left" if place in (0, len(HEADS) - 1) else "right")
             for line in self.lines:
                 if line.section == section:
                     style = {None: None, True: "green", False: "red"}[line.passed]
@@ -109,7 +130,7 @@ class Report(msgspec.Struct):
         judged = [line.passed for line in self.lines if line.passed is not None]
         return (
             f"{judged.count(True)} of {len(judged)} goals reached in {self.seconds:.0f} s;"
-            f" load average before the run {self.load_average_before:.2f}"
+            f" highest load average before a part {self.load_average_before:.2f}"
             + (" (the machine was not quiet)" if self.load_average_before > 0.5 else "")
         )
 

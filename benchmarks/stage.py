@@ -1,30 +1,37 @@
-"""Everything that is measured at one stored size, in a data folder of its own."""
+"""Everything that is measured at one stored size, part by part, in a data folder of its own."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from benchmarks import exporting, ingest, reads
+import msgspec
+
+from benchmarks import exporting, ingest, machine, overload, reads
+from benchmarks.floor import FILE_NAME as FLOOR_FILE
 from benchmarks.floor import Floor
 from benchmarks.generator import SPAN_US
 from benchmarks.ingest import IngestFigures
 from benchmarks.load import LoadJob
-from benchmarks.loading import LoadOrder, load_in_child
+from benchmarks.loading import Loaded, LoadOrder, load_in_child
 from benchmarks.machine import fsync_ms
 from benchmarks.percentiles import percentile
-from benchmarks.questions import QUESTIONS, Facts, breakdown
-from benchmarks.report import EXPORTS, INGEST, READS, START, STORAGE, Line, Report
+from benchmarks.questions import QUESTIONS, breakdown_of_all
+from benchmarks.report import EXPORTS, INGEST, OVERLOAD, READS, START, STORAGE, Line, Part
 from benchmarks.server import Account, Client, Server, create_account
 from infraprism_server.clock import MICROSECONDS_PER_DAY as DAY
 from infraprism_server.clock import iso_utc
 from infraprism_server.pricing.price_book import PriceBook
+
+PARTS: Final = ("storage", "start", "reads", "exports", "ingest", "variants", "crash", "overload")
+PARTS_WHEN_EMPTY: Final = ("start", "ingest", "overload")
 
 BATCH: Final = 500
 CONNECTIONS: Final = (4, 8)
@@ -43,58 +50,105 @@ class Options:
     say: Callable[[str], None]
 
 
-class Stage:
-    """One stored size, from an empty folder to a crash."""
+class Prepared(msgspec.Struct, frozen=True):
+    """A folder that is loaded: whose it is, when its events end, what loading it took."""
 
-    def __init__(self, folder: Path, events: int, options: Options, report: Report) -> None:
+    account: Account
+    end_us: int
+    loaded: Loaded | None
+
+
+class Stage:
+    """One stored size. The loaded folder is only read; what writes works on a copy of it."""
+
+    def __init__(self, folder: Path, events: int, options: Options) -> None:
         self._folder = folder
-        self._data = folder / "data"
         self._events = events
         self._options = options
-        self._report = report
+        self._lines: list[Line] = []
 
-    def measure(self) -> None:
-        """All of it; the folder is removed afterwards."""
+    def measure(self, name: str) -> Part:
+        """One of PARTS."""
+        self._lines = []
+        prepared = self._prepare()
+        part = Part(machine.now(), machine.load_average(), self._lines)
+        started = time.perf_counter()
+        match name:
+            case "storage":
+                self._storage(prepared)
+            case "start":
+                self._start(prepared)
+            case "reads":
+                self._reads(prepared)
+            case "exports":
+                self._exports(prepared)
+            case "overload":
+                self._overload()
+            case _:
+                with self._copy(floor=name == "ingest") as copy:
+                    writes = {
+                        "ingest": self._ingest,
+                        "variants": self._ingest_variants,
+                        "crash": self._crash,
+                    }
+                    writes[name](copy, prepared)
+        part.seconds = time.perf_counter() - started
+        return part
+
+    def remove(self) -> None:
+        """The folder and everything in it."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _prepare(self) -> Prepared:
+        """Load the folder, unless that was done before."""
+        note = self._folder / "prepared.json"
+        if note.exists():
+            return msgspec.json.decode(note.read_bytes(), type=Prepared)
+        self.remove()
         self._folder.mkdir(parents=True)
+        account = create_account(self._folder / "data")
+        end_us = time.time_ns() // 1_000
+        loaded = None
+        if self._events:
+            self._options.say("loading ...")
+            loaded = load_in_child(
+                LoadOrder(
+                    data_dir=str(self._folder / "data"),
+                    floor_dir=str(self._folder),
+                    account=account.id,
+                    events=self._events,
+                    end_us=end_us,
+                    seed=self._options.seed,
+                )
+            )
+        prepared = Prepared(account, end_us, loaded)
+        note.write_bytes(msgspec.json.encode(prepared))
+        return prepared
+
+    @contextmanager
+    def _copy(self, *, floor: bool) -> Iterator[Path]:
+        """A copy to write to; with the floor's file where that is written to as well."""
+        copy = self._folder.with_name(self._folder.name + "-copy")
+        shutil.rmtree(copy, ignore_errors=True)
         try:
-            account = create_account(self._data)
-            end_us = time.time_ns() // 1_000
-            if self._events:
-                self._load(account, end_us)
-            floors = {} if self._options.quick else self._ingest_floors()
-            server = Server(self._data, account.key)
-            with server:
-                self._started(server)
-                if self._events:
-                    facts = self._read(server, end_us)
-                    self._ingest(server, account, floors)
-                    self._ingest_variants(server, account, facts)
-                    self._crash(server, account)
-                else:
-                    self._ingest(server, account, floors)
-            self._line(START, "exit after SIGTERM", server.exit_seconds, "s", goal=10.0)
+            shutil.copytree(self._folder / "data", copy / "data")
+            if floor and (self._folder / FLOOR_FILE).exists():
+                shutil.copyfile(self._folder / FLOOR_FILE, copy / FLOOR_FILE)
+            yield copy
         finally:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(copy, ignore_errors=True)
 
     def _line(self, section: str, what: str, figure: float, unit: str, **more: Any) -> None:
         line = Line(
             section=section, what=what, stored=self._events, figure=figure, unit=unit, **more
         )
-        self._report.add(line)
+        self._lines.append(line)
         self._options.say("  ".join(cell for cell in line.cells() if cell))
 
-    def _load(self, account: Account, end_us: int) -> None:
-        loaded = load_in_child(
-            LoadOrder(
-                data_dir=str(self._data),
-                floor_dir=str(self._folder),
-                account=account.id,
-                events=self._events,
-                end_us=end_us,
-                seed=self._options.seed,
-            )
-        )
+    def _storage(self, prepared: Prepared) -> None:
+        loaded = prepared.loaded
+        if loaded is None:
+            return
         seconds = loaded.seconds + loaded.settle_seconds
         self._line(STORAGE, "bulk load, generating included", loaded.events / seconds, "events/s")
         self._line(
@@ -106,9 +160,9 @@ class Stage:
             floor=loaded.floor_bytes_on_disk / loaded.events,
         )
 
-    def _ingest_floors(self) -> dict[int, tuple[float, float]]:
+    def _ingest_floors(self, folder: Path) -> dict[int, tuple[float, float]]:
         """By connections: events/s and CPU µs an event of groups as large as theirs together."""
-        floor = Floor(self._folder)
+        floor = Floor(folder)
         book = PriceBook()
         found = {
             connections: floor.ingest(
@@ -119,38 +173,73 @@ class Stage:
         floor.close()
         return found
 
-    def _started(self, server: Server) -> None:
-        goal = 5.0 if self._events else 2.0
-        self._line(START, "ready", server.ready_seconds, "s", goal=goal)
-        time.sleep(0.0 if self._options.quick else 2.0)
-        memory_goal = None if self._events else 250.0
-        self._line(START, "memory, idle", server.rss_bytes() / _MIB, "MiB", goal=memory_goal)
+    def _start(self, prepared: Prepared) -> None:
+        server = Server(self._folder / "data", prepared.account.key)
+        with server:
+            goal = 5.0 if self._events else 2.0
+            self._line(START, "ready", server.ready_seconds, "s", goal=goal)
+            time.sleep(0.0 if self._options.quick else 2.0)
+            memory_goal = None if self._events else 250.0
+            self._line(START, "memory, idle", server.rss_bytes() / _MIB, "MiB", goal=memory_goal)
+        self._line(START, "exit after SIGTERM", server.exit_seconds, "s", goal=10.0)
 
-    def _read(self, server: Server, end_us: int) -> Facts:
-        client = server.client()
-        floor = Floor(self._folder)
-        seed = self._options.seed
-        facts = reads.learn_facts(client, end_us - SPAN_US, end_us, seed)
-        for question in QUESTIONS:
-            figures = reads.measure(
-                question, client, floor, facts, calls=self._options.calls, seed=seed
-            )
+    def _reads(self, prepared: Prepared) -> None:
+        with Server(self._folder / "data", prepared.account.key) as server:
+            client = server.client()
+            floor = Floor(self._folder)
+            seed, end_us = self._options.seed, prepared.end_us
+            facts = reads.learn_facts(client, end_us - SPAN_US, end_us, seed)
+            for question in QUESTIONS:
+                cpu_before = server.cpu_seconds()
+                figures = reads.measure(
+                    question, client, floor, facts, calls=self._options.calls, seed=seed
+                )
+                self._line(
+                    READS,
+                    question.name,
+                    figures.p99_ms,
+                    "ms",
+                    goal=question.goal_ms,
+                    median=figures.p50_ms,
+                    floor=figures.floor_p50_ms,
+                    cpu_ms=1000 * (server.cpu_seconds() - cpu_before) / figures.calls,
+                )
             self._line(
-                READS,
-                question.name,
-                figures.p99_ms,
-                "ms",
-                goal=question.goal_ms,
-                median=figures.p50_ms,
-                floor=figures.floor_p50_ms,
+                READS, "memory after all reads", server.rss_bytes() / _MIB, "MiB", goal=1_500.0
             )
-        first, last = iso_utc(end_us - SPAN_US - DAY), iso_utc(end_us + DAY)
-        speed, floor_speed = exporting.rows_per_second(client, floor, start=first, end=last)
-        more: dict[str, Any] = {"goal": 1e6, "bound": ">=", "floor": floor_speed}
-        self._line(EXPORTS, "csv, until completed", speed, "rows/s", **more)
-        floor.close()
-        client.close()
-        return facts
+            floor.close()
+            client.close()
+
+    def _exports(self, prepared: Prepared) -> None:
+        with Server(self._folder / "data", prepared.account.key) as server:
+            client = server.client()
+            floor = Floor(self._folder)
+            first = iso_utc(prepared.end_us - SPAN_US - DAY)
+            last = iso_utc(prepared.end_us + DAY)
+            speed, floor_speed = exporting.rows_per_second(client, floor, start=first, end=last)
+            more: dict[str, Any] = {"goal": 1e6, "bound": ">=", "floor": floor_speed}
+            self._line(EXPORTS, "csv, until completed", speed, "rows/s", **more)
+            floor.close()
+            client.close()
+
+    def _overload(self) -> None:
+        folder = self._folder.with_name(self._folder.name + "-overload")
+        seconds = self._options.seconds
+        found = overload.measure(folder, seconds=seconds, connections=64, seed=self._options.seed)
+        shutil.rmtree(folder, ignore_errors=True)
+        if found.wrong or not found.stored_equals_accepted:
+            raise RuntimeError(f"the overload run went wrong: {found.wrong[:1]}")
+        best, goodput = found.best_events_per_second, found.accepted_events_per_second
+        self._line(OVERLOAD, "best goodput", best, "events/s")
+        self._line(OVERLOAD, "offered", found.offered_events_per_second, "events/s")
+        self._line(OVERLOAD, "accepted", goodput, "events/s")
+        share = found.share_of_best_percent
+        self._line(OVERLOAD, "accepted: of the best", share, "%", goal=80.0, bound=">=")
+        self._line(OVERLOAD, "accepted: latency", found.accepted_p99_ms, "ms")
+        self._line(OVERLOAD, "refused (429, 503)", found.refused, "requests")
+        self._line(OVERLOAD, "refused: latency", found.refused_p99_ms, "ms")
+        more_mib = found.memory_peak_mib - found.memory_before_mib
+        self._line(OVERLOAD, "memory, more than before", more_mib, "MiB", goal=50.0)
 
     def _job(self, server: Server, account: Account, connections: int, **more: Any) -> LoadJob:
         return LoadJob(
@@ -163,24 +252,33 @@ class Stage:
             **more,
         )
 
-    def _ingest(
-        self, server: Server, account: Account, floors: dict[int, tuple[float, float]]
-    ) -> None:
+    def _ingest(self, folder: Path, prepared: Prepared) -> None:
         """Batches at each number of connections, and single events."""
-        first_ms = ingest.first_batch_ms(server, self._job(server, account, 1))
-        self._line(INGEST, f"first batch of {BATCH} after the start", first_ms, "ms")
-        for connections in CONNECTIONS[:1] if self._options.quick else CONNECTIONS:
-            figures = ingest.run(server, self._job(server, account, connections))
-            name = f"{connections} x {BATCH}"
-            floor_speed, floor_cpu = floors.get(connections, (None, None))
-            speed = figures.events_per_second
-            self._line(INGEST, name, speed, "events/s", goal=1e5, bound=">=", floor=floor_speed)
-            if floor_speed is not None:
-                share = 100 * speed / floor_speed
-                self._line(INGEST, f"{name}: of the floor", share, "%", goal=50.0, bound=">=")
-            cpu = figures.server_cpu_us_per_event
-            self._line(INGEST, f"{name}: server CPU", cpu, "µs/event", goal=12.0, floor=floor_cpu)
-            self._tell(name, figures)
+        account = prepared.account
+        floors = {} if self._options.quick else self._ingest_floors(folder)
+        with Server(folder / "data", account.key) as server:
+            first_ms = ingest.first_batch_ms(server, self._job(server, account, 1))
+            self._line(INGEST, f"first batch of {BATCH} after the start", first_ms, "ms")
+            for connections in CONNECTIONS[:1] if self._options.quick else CONNECTIONS:
+                job = self._job(server, account, connections)
+                self._tell_batches(connections, ingest.run(server, job), floors.get(connections))
+            self._ingest_singles(server, account)
+
+    def _tell_batches(
+        self, connections: int, figures: IngestFigures, floor: tuple[float, float] | None
+    ) -> None:
+        name = f"{connections} x {BATCH}"
+        floor_speed, floor_cpu = floor or (None, None)
+        speed = figures.events_per_second
+        self._line(INGEST, name, speed, "events/s", goal=1e5, bound=">=", floor=floor_speed)
+        if floor_speed is not None:
+            share = 100 * speed / floor_speed
+            self._line(INGEST, f"{name}: of the floor", share, "%", goal=50.0, bound=">=")
+        cpu = figures.server_cpu_us_per_event
+        self._line(INGEST, f"{name}: server CPU", cpu, "µs/event", goal=12.0, floor=floor_cpu)
+        self._tell(name, figures)
+
+    def _ingest_singles(self, server: Server, account: Account) -> None:
         syncs = sorted(fsync_ms(self._folder, 20 if self._options.quick else 200))
         single = self._job(server, account, SINGLE_CONNECTIONS, events_each=1)
         figures = ingest.run(server, single)
@@ -212,41 +310,48 @@ class Stage:
         if figures.refused:
             self._line(INGEST, f"{name}: refused (429, 503)", figures.refused, "requests")
 
-    def _ingest_variants(self, server: Server, account: Account, facts: Facts) -> None:
+    def _ingest_variants(self, folder: Path, prepared: Prepared) -> None:
         """What is stated apart: foreign ids, compressed bodies, long reads beside."""
-        if self._options.quick:
-            return
+        account = prepared.account
         connections = CONNECTIONS[0]
         bodies = int(40 * self._options.seconds)
         random = Random(self._options.seed)
+        with Server(folder / "data", account.key) as server:
+            client = server.client()
+            seed, end_us = self._options.seed, prepared.end_us
+            facts = reads.learn_facts(client, end_us - SPAN_US, end_us, seed)
+            client.close()
 
-        def ask(client: Client) -> None:
-            client.raw(breakdown(random, facts).path)
+            def ask(client: Client) -> None:
+                client.raw(breakdown_of_all(random, facts).path)
 
-        plain = partial(self._job, server, account, connections)
-        for name, job, beside, goal_ms in (
-            ("foreign ids (UUIDv4)", plain(ids="foreign"), None, None),
-            ("gzip", plain(gzip_bodies=bodies), None, None),
-            ("beside 3 breakdowns", plain(), ask, 100.0),
-        ):
-            figures = ingest.run(server, job, beside=beside)
-            title = f"{connections} x {BATCH}, {name}"
-            self._line(INGEST, title, figures.events_per_second, "events/s")
-            cpu = figures.server_cpu_us_per_event
-            self._line(INGEST, f"{title}: server CPU", cpu, "µs/event")
-            self._tell(title, figures, goal_ms)
+            plain = partial(self._job, server, account, connections)
+            for name, job, beside, goal_ms in (
+                ("foreign ids (UUIDv4)", plain(ids="foreign"), None, None),
+                ("gzip", plain(gzip_bodies=bodies), None, None),
+                ("beside 3 full-range breakdowns", plain(), ask, 100.0),
+            ):
+                figures = ingest.run(server, job, beside=beside)
+                title = f"{connections} x {BATCH}, {name}"
+                self._line(INGEST, title, figures.events_per_second, "events/s")
+                cpu = figures.server_cpu_us_per_event
+                self._line(INGEST, f"{title}: server CPU", cpu, "µs/event")
+                self._tell(title, figures, goal_ms)
 
-    def _crash(self, server: Server, account: Account) -> None:
-        """kill -9 under load, and what is there after it. The server runs again afterwards."""
-        client = server.client()
-        before = client.stored_events()
-        client.close()
-        seconds = 0.5 if self._options.quick else 3.0
-        job = self._job(server, account, CONNECTIONS[0])
-        accepted = ingest.run_until_killed(server, job, seconds)
-        server.start()
-        self._line(START, "ready after kill -9 under load", server.ready_seconds, "s", goal=10.0)
-        client = server.client()
-        lost = max(0, before + accepted - client.stored_events())
-        client.close()
-        self._line(START, "accepted events lost by it", lost, "events", goal=0.0)
+    def _crash(self, folder: Path, prepared: Prepared) -> None:
+        """kill -9 under load, and what is there after it."""
+        account = prepared.account
+        with Server(folder / "data", account.key) as server:
+            client = server.client()
+            before = client.stored_events()
+            client.close()
+            seconds = 0.5 if self._options.quick else 3.0
+            job = self._job(server, account, CONNECTIONS[0])
+            accepted = ingest.run_until_killed(server, job, seconds)
+            server.start()
+            ready = server.ready_seconds
+            self._line(START, "ready after kill -9 under load", ready, "s", goal=10.0)
+            client = server.client()
+            lost = max(0, before + accepted - client.stored_events())
+            client.close()
+            self._line(START, "accepted events lost by it", lost, "events", goal=0.0)
