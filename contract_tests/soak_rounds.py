@@ -6,6 +6,9 @@ shows. It answers how many attempts it made; AssertionError on failure.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +18,7 @@ from contract_tests.abuse.slow import others_are_served
 from contract_tests.conftest import ENVIRONMENT
 from contract_tests.event_store.damage import damage_file, damage_log
 from contract_tests.event_store.kill_points import POINTS, run_point
+from contract_tests.harness.seeds import SEED_VARIABLE
 from contract_tests.harness.server_process import ServerProcess
 from contract_tests.isolation.neighbour import beside_a_noisy_one
 from contract_tests.isolation.secrets import look_for_keys
@@ -34,6 +38,12 @@ from contract_tests.reliability.interleavings import run_interleavings
 from contract_tests.schema.runner import assert_clean, run
 
 MIB = 1 << 20
+REPEATED = (
+    "contract_tests/reliability/test_retries.py",
+    "contract_tests/isolation",
+    "contract_tests/abuse",
+)
+"""Tests whose long form is the short one, with other seeds."""
 
 Round = Callable[[ServerProcess, int], int]
 """One round on a fresh server from a seed; how many attempts it made. AssertionError on failure."""
@@ -148,6 +158,23 @@ def neighbour(server: ServerProcess, seed: int) -> int:
     return calls + found.statuses.total()
 
 
+def repeated(server: ServerProcess, seed: int) -> int:
+    """R7 to R10, R16 to R20, R23, R24, R43: the tests of `make test` themselves, five times."""
+    server.kill()  # they start their own
+    times = 5
+    for number in range(times):
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", *REPEATED],
+            cwd=Path(__file__).parents[1],
+            env=os.environ | {SEED_VARIABLE: str(seed + number)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"seed {seed + number}:\n{done.stdout[-4_000:]}"
+    return times
+
+
 def slow_connections(server: ServerProcess, seed: int) -> int:
     """R43: five hundred half-open requests; others are served, memory + <= 50 MB."""
     account = server.add_account(f"slow-{seed}")
@@ -189,6 +216,7 @@ ROUNDS: dict[str, Round] = {
         replays,
         secrets,
         neighbour,
+        repeated,
         slow_connections,
         overload,
         recovery,

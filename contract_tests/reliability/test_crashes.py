@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from contract_tests.harness.seeds import seed_or
 from contract_tests.harness.server_process import ServerProcess
 from contract_tests.reliability.crashes import (
     crash_cycles,
@@ -12,7 +13,7 @@ from contract_tests.reliability.crashes import (
     terminate_cycles,
 )
 
-SEED = 20260101
+SEED = seed_or(20260101)
 
 
 @pytest.mark.timeout(180)

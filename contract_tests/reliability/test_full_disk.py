@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from contract_tests.harness.seeds import seed_or
 from contract_tests.harness.server_process import ServerProcess
 from contract_tests.reliability.full_disk import fill_and_free, small_disk, stop_growing
 
-SEED = 20260303
+SEED = seed_or(20260303)
 
 
 @pytest.mark.timeout(180)
