@@ -18,6 +18,8 @@ from benchmarks.stage import PARTS, PARTS_WHEN_EMPTY, Options, Stage
 
 _SIZES: Final = "1000000,10000000"
 _QUICK_EVENTS: Final = 20_000
+_TOO_LONG: Final = ("variants", "overload")
+"""Parts that a quick run leaves out."""
 _WIDTH: Final = 150
 _REPORT_NAME: Final = "report.json"
 
@@ -59,11 +61,12 @@ def _measure(given: argparse.Namespace, folder: Path, words: list[str], console:
     if kept.exists():
         report.parts = msgspec.json.decode(kept.read_bytes(), type=Report).parts
     sizes = [_QUICK_EVENTS] if given.quick else [0, *map(int, given.events.split(","))]
+    wanted = [name for name in given.parts if not given.quick or name not in _TOO_LONG]
     for events in sizes:
         console.rule(f"{stored_name(events)} events stored", align="left")
         stage = Stage(folder / f"{events}-{given.seed}", events, options)
         for name in PARTS if events else PARTS_WHEN_EMPTY:
-            if name not in given.parts or (given.resume and f"{name} {events}" in report.parts):
+            if name not in wanted or (given.resume and f"{name} {events}" in report.parts):
                 continue
             report.parts[f"{name} {events}"] = stage.measure(name)
             kept.write_bytes(msgspec.json.encode(report))

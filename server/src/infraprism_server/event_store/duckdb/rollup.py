@@ -81,6 +81,35 @@ def parts_of_all_time(selection: Selection, covered: int) -> list[Part]:
     ]
 
 
+def parts_by_entity(
+    cursor: duckdb.DuckDBPyConnection,
+    selection: Selection,
+    covered: int,
+    start_us: int,
+    end_us: int,
+) -> list[Part] | None:
+    """A range that holds everything that is folded, by entity (and null): a cell an entity.
+
+    None when something folded lies outside the range. For a selection without models or details.
+    """
+    ((first_us, last_us),) = cursor.execute(
+        """SELECT min(first_us), max(last_us) FROM (
+        SELECT first_us, last_us FROM rollup_entity WHERE account = ?
+        UNION ALL SELECT first_us, last_us FROM rollup_entity_day
+        WHERE account = ? AND entity_code IS NULL)""",
+        [selection.account, selection.account],
+    ).fetchall()
+    if first_us is not None and not start_us <= first_us <= last_us < end_us:
+        return None
+    without = selection.codes & Clause("entity_code IS NULL")
+    tail = events_part(selection, start_us, end_us)
+    return [
+        Part("rollup_entity", selection.codes, ROLLUP_SUMS, rolled=True),
+        Part("rollup_entity_day", without, ROLLUP_SUMS, rolled=True),
+        replace(tail, where=tail.where & Clause("commit_no > ?", (covered,))),
+    ]
+
+
 def parts(
     selection: Selection, rollup: Rollup, covered: int, start_us: int, end_us: int
 ) -> list[Part]:

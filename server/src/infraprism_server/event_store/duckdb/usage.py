@@ -76,10 +76,7 @@ def usage(
             return UsagePage(rows=[], total=0, totals=Sums())
         groups = _groups(query)
         grid = choose_grid(selection, groups.columns, query.bounds_us, start_us, end_us)
-        if grid is None:
-            pieces = [rollup.events_part(selection, start_us, end_us)]
-        else:
-            pieces = rollup.parts(selection, grid, rollup.watermark(cursor), start_us, end_us)
+        pieces = _pieces(cursor, query, selection, groups, grid, span_us=(start_us, end_us))
         statement = _statement(query, groups, pieces, grid)
         with database.long_reads.turn() if grid is None else nullcontext():
             found = cursor.execute(statement.text, list(statement.values)).fetchall()
@@ -162,6 +159,27 @@ def choose_grid(
     if fits(rollup.ENTITY_DAY, {"model_code", "entity_code"}):
         return rollup.ENTITY_DAY
     return None
+
+
+def _pieces(
+    cursor: duckdb.DuckDBPyConnection,
+    query: UsageQuery,
+    selection: Selection,
+    groups: _Groups,
+    grid: rollup.Rollup | None,
+    *,
+    span_us: tuple[int, int],
+) -> list[rollup.Part]:
+    """Where the sums come from: the parts cover each event of the span exactly once."""
+    if grid is None:
+        return [rollup.events_part(selection, *span_us)]
+    covered = rollup.watermark(cursor)
+    by_entity = groups.columns == ("entity_code",) and len(query.bounds_us) == 2
+    if by_entity and query.filter.model is None and query.filter.provider is None:
+        pieces = rollup.parts_by_entity(cursor, selection, covered, *span_us)
+        if pieces is not None:
+            return pieces
+    return rollup.parts(selection, grid, covered, *span_us)
 
 
 def _groups(query: UsageQuery) -> _Groups:
