@@ -23,6 +23,13 @@ PAGES = [
     "/webhooks/new",
     "/webhooks/{webhook}",
     "/keys",
+    "/exports",
+    "/settings",
+    "/prices?provider=openai&model=gpt-4o",
+    "/prices/new",
+    "/prices/repricings/new",
+    "/prices/repricings/{repricing}",
+    "/sdk",
 ]
 """Addresses that answer 200 to an account that has `SHOWN` among its events.
 
@@ -48,10 +55,18 @@ FORMS = [
     "/webhooks/any/deliveries/any",
     "/keys",
     "/keys/any/delete",
+    "/exports",
+    "/exports/any/delete",
+    "/settings",
+    "/settings/anomalies",
+    "/prices",
+    "/prices/any/delete",
+    "/prices/repricings",
+    "/prices/repricings/any/apply",
 ]
 """Paths of forms: none may be posted to from elsewhere, or without the page's token."""
 
-SHOWN_IDS = ("anomaly", "limit", "planned", "webhook", "key")
+SHOWN_IDS = ("anomaly", "limit", "planned", "webhook", "key", "export", "price", "repricing")
 """What the account also has one of."""
 
 SHOWN = {

@@ -25,6 +25,13 @@ def money(pico: int) -> str:
     return _signed(amount, format(rounded, "f"))
 
 
+def price(amount: Decimal) -> str:
+    """All digits there are, at least two after the point: 0.40, 2.125."""
+    normal = amount.normalize()
+    places = max(2, -int(normal.as_tuple().exponent))
+    return f"{normal:,.{places}f}"
+
+
 def exact_money(pico: int) -> str:
     """All digits there are: $0.005375."""
     amount = decimal_from_pico(pico)
@@ -68,6 +75,14 @@ def change(now: int, before: int) -> str | None:
     if abs(share) >= 1_000:
         return f"×{now / before:,.0f}"
     return f"{share:+.0f} %".replace("-", "−")
+
+
+def file_size(size_bytes: int) -> str:
+    """812 bytes, 1.4 MB: in powers of a thousand, as file managers count."""
+    for size, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size_bytes >= size:
+            return f"{size_bytes / size:.1f} {unit}"
+    return f"{size_bytes} bytes"
 
 
 def milliseconds(value: int | None) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -14,6 +16,8 @@ from infraprism_server.http.wire import decode_body
 
 T = TypeVar("T")
 
+NULL = msgspec.Raw(b"null")
+"""A field that is cleared; what is None is left out of a body."""
 SENT_BEFORE = (
     "This form was sent before. Look whether what it made is listed; send it again to make another."
 )
@@ -33,7 +37,8 @@ _PLAIN_WORDS = (
     (re.compile(r"^Expected 'int' >= (\d+)$"), r"A number from \1 on"),
     (re.compile(r"^Expected 'int' <= (\d+)$"), r"A number up to \1"),
     (re.compile(r"^Expected 'int.*$"), "A whole number, such as 90"),
-    (re.compile(r"^Expected 'decimal.*$"), "A number, such as 2.50"),
+    (re.compile(r"^(Expected 'decimal|Invalid decimal).*$"), "A number, such as 2.50"),
+    (re.compile(r"^(Expected 'datetime|Invalid RFC3339).*$"), "A date and a time"),
     (re.compile(r"^Invalid enum value .*$", re.S), "Choose one of the list"),
     (re.compile(r"^'[^']*' is a number( of dollars)?$"), "A number, such as 100 or 49.90"),
 )
@@ -123,4 +128,18 @@ def number(text: str) -> msgspec.Raw | str:
 
 def number_or_null(text: str) -> msgspec.Raw | str:
     """`number`; an empty field clears."""
-    return number(text) if text.strip() else msgspec.Raw(b"null")
+    return number(text) if text.strip() else NULL
+
+
+def local_instant(text: str, zone: ZoneInfo) -> str | None:
+    """What a datetime field says, with the zone's offset; None when it is empty.
+
+    What is no time stays as it is, which the schema refuses.
+    """
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).isoformat()

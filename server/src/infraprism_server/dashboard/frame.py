@@ -162,6 +162,8 @@ NOTICES = {
     "deleted": "Deleted.",
     "sent": "Sent.",
     "marked": "Marked.",
+    "started": "Started.",
+    "priced": "The price is set. Calls that are stored keep their cost until you price them again.",
 }
 """What a page may be asked to say by `?notice=`: only these, so no link can put words in it."""
 

@@ -40,16 +40,16 @@ NAVIGATION: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         "Connect",
         (
             Entry("webhooks", "Webhooks", "/webhooks"),
-            Entry("exports", "Exports", "/exports", there=False),
-            Entry("sdk", "SDK health", "/sdk", there=False),
+            Entry("exports", "Exports", "/exports"),
+            Entry("sdk", "SDK health", "/sdk"),
         ),
     ),
     (
         "Manage",
         (
             Entry("keys", "API keys", "/keys"),
-            Entry("prices", "Prices", "/prices", there=False),
-            Entry("settings", "Settings", "/settings", there=False),
+            Entry("prices", "Prices", "/prices"),
+            Entry("settings", "Settings", "/settings"),
         ),
     ),
 )

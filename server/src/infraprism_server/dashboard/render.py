@@ -35,6 +35,8 @@ def environment() -> Environment:
         plain_money=formats.plain_money,
         short_count=formats.count,
         exact_count=formats.exact_count,
+        price=formats.price,
+        file_size=formats.file_size,
         milliseconds=formats.milliseconds,
         iso=iso_utc,
         segment=path_segment,

@@ -24,10 +24,15 @@ from infraprism_server.dashboard.pages import (
     entities,
     events,
     explorer,
+    exports,
     keys,
     limits,
     overview,
+    prices,
+    repricing,
+    sdk,
     sessions,
+    settings,
     webhooks,
 )
 from infraprism_server.dashboard.session import COOKIE, cookie_header
@@ -163,5 +168,10 @@ ROUTES: list[HTTPRouteHandler] = [
     *alerts.ROUTES,
     *limits.ROUTES,
     *webhooks.ROUTES,
+    *exports.ROUTES,
     *keys.ROUTES,
+    *prices.ROUTES,
+    *repricing.ROUTES,
+    *sdk.ROUTES,
+    *settings.ROUTES,
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, cast
 
@@ -131,6 +131,15 @@ class ExportService:
         shown = rows[:limit]
         position = Position(shown[-1].created_at_us, shown[-1].id) if len(rows) > limit else None
         return ExportPage([self._out(row) for row in shown], total, position)
+
+    def asked(self, account: int, export_ids: Sequence[str]) -> dict[str, EventFilter]:
+        """Which events exports of a page are about, where that is still known."""
+        with self._engine.connect() as connection:
+            inputs = store.select_inputs(connection, account, export_ids)
+        return {
+            export_id: msgspec.json.decode(text, type=ExportJob).where
+            for export_id, text in inputs.items()
+        }
 
     def get(self, account: int, export_id: str) -> ExportOut:
         """The export, or NotFound."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -100,6 +101,15 @@ def count_processing(connection: Connection, account: int) -> int:
     return int(
         connection.execute(select(func.count()).select_from(joined).where(busy)).scalar_one()
     )
+
+
+def select_inputs(
+    connection: Connection, account: int, export_ids: Sequence[str]
+) -> dict[str, str]:
+    """What was asked for, JSON of the jobs that are still known, by export."""
+    mine = and_(jobs.c.account == account, jobs.c.id.in_(export_ids))
+    rows = connection.execute(select(jobs.c.id, jobs.c.input).where(mine))
+    return {row.id: row.input for row in rows}
 
 
 def complete(

@@ -242,6 +242,19 @@ class PricingService:
 
         return answer_once(self._engine, account, idempotent, self._clock.now_us(), create)
 
+    def apply_dry_run(self, account: int, repricing_id: str) -> RepricingOut:
+        """Queue for real what a dry run showed. NotFound; Conflict when it was no dry run."""
+        wanted = self.wanted_of(account, repricing_id)
+        if not wanted.dry_run:
+            raise Conflict("This repricing was no dry run: its costs are changed already")
+        body = msgspec.structs.replace(wanted, dry_run=False)
+        return _repricing_out(self._jobs.insert(KIND, account, body, prefix=ids.REPRICING))
+
+    def wanted_of(self, account: int, repricing_id: str) -> RepricingJob:
+        """Which events a repricing is about. NotFound."""
+        job = self._jobs.get(account, KIND, repricing_id)
+        return msgspec.json.decode(job.input, type=RepricingJob)
+
     def get_repricing(self, account: int, repricing_id: str) -> RepricingOut:
         """A repricing of the account. NotFound."""
         return _repricing_out(self._jobs.get(account, KIND, repricing_id))

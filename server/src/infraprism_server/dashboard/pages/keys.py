@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from infraprism_server.api_keys.schemas import CreatedKeyOut, CreateKey
-from infraprism_server.dashboard.forms import Form, decoded
+from infraprism_server.dashboard.forms import Form, decoded, local_instant
 from infraprism_server.dashboard.frame import Go, Page, Visit, action, page
 from infraprism_server.dashboard.paging import PAGE_ROWS, offset_of, pages_of
 from infraprism_server.errors import Conflict, InvalidRequest
@@ -34,7 +33,7 @@ def create_key(visit: Visit) -> Page:
             {
                 "name": visit.field("name"),
                 "scopes": visit.fields("scopes"),
-                "expires_at": _instant(visit, visit.field("expires_at")),
+                "expires_at": local_instant(visit.field("expires_at"), visit.zone),
             },
         )
         made = visit.dashboard.api_keys.create(visit.account.number, new, visit.once("POST /keys"))
@@ -67,17 +66,6 @@ def _keys_page(
         "pages": pages_of("/keys", {}, offset, len(found.keys), found.total),
     }
     return Page(template="keys.html", status=400 if error else 200, context=context)
-
-
-def _instant(visit: Visit, text: str) -> str | None:
-    """What a datetime field says, in the account's time zone."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise InvalidRequest("A date and a time", "expires_at") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=visit.zone)).isoformat()
 
 
 ROUTES = [keys, create_key, delete_key]

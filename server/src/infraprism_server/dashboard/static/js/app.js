@@ -61,6 +61,12 @@ document.addEventListener("keydown", (event) => {
 addEventListener("beforeunload", () => (document.documentElement.dataset.leaving = ""));
 addEventListener("pageshow", () => delete document.documentElement.dataset.leaving);
 
+// A part that renews itself leaves alone what somebody has opened in it.
+for (const name of ["htmx:beforeRequest", "htmx:beforeSwap"])
+  document.addEventListener(name, (event) => {
+    if (event.target.hasAttribute("aria-live") && event.target.querySelector("dialog[open], details[open]")) event.preventDefault();
+  });
+
 // A form whose every change is an answer, such as filters.
 document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-submit-on-change]");
