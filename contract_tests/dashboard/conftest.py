@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from contract_tests.dashboard.pages import SHOWN, SHOWN_IDS
 from contract_tests.harness.server_process import ServerProcess, TestAccount
@@ -29,6 +29,7 @@ def browser() -> Iterator[Browser]:
     """The system's Chromium. A missing one fails, and says what installs it."""
     path = next((found for name in CHROMIUM_NAMES if (found := shutil.which(name))), None)
     assert path is not None, MISSING
+    expect.set_options(timeout=20_000)  # on a busy machine a page takes its time
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-gpu", "--no-proxy-server"]

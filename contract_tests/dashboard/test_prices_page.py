@@ -52,7 +52,7 @@ def test_an_unpriced_model_gets_a_price_and_its_calls_their_cost(
     page.get_by_role("link", name="Price calls again").click()
     page.get_by_role("button", name="Show what would change").click()
     row = page.get_by_role("row", name="acme")
-    expect(row).to_contain_text("+$1.50", timeout=15_000)
+    expect(row).to_contain_text("+$1.50")
     assert client.get("/v1/events/unpriced").json()["cost_source"] == "unpriced"
     page.get_by_role("button", name="Change these costs").click()
     page.get_by_role("button", name="Change the costs").click()
