@@ -15,6 +15,7 @@ from infraprism.instrumentation import instrument, uninstrument
 from infraprism.recorder import counts, flush, track
 
 if TYPE_CHECKING:
+    from infraprism import webhooks
     from infraprism.anthropic_clients import AsyncInfraPrismAnthropic, InfraPrismAnthropic
     from infraprism.api.async_client import AsyncClient
     from infraprism.api.client import Client
@@ -59,10 +60,13 @@ __all__ = [
     "instrument",
     "track",
     "uninstrument",
+    "webhooks",
 ]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the clients' classes
+    if name == "webhooks":
+        return importlib.import_module("infraprism.webhooks")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'infraprism' has no attribute {name!r}")

@@ -1,1 +1,1 @@
-"""The typed client of the REST API: requests are described once, sent in two ways."""
+"""The typed client of the REST API: written once, sent in two ways (see `sdk/make_async.py`)."""

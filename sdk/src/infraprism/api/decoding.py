@@ -7,13 +7,17 @@ import functools
 import json
 import types
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
-_SCALARS: dict[Any, Callable[[Any], Any]] = {Decimal: Decimal, datetime: datetime.fromisoformat}
+_SCALARS: dict[Any, Callable[[Any], Any]] = {
+    Decimal: Decimal,
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+}
 _known: dict[type[Any], dict[str, Callable[[Any], Any]]] = {}
 
 

@@ -13,6 +13,18 @@ class ConnectionFailed(InfraPrismError):
     """No answer came, after all retries."""
 
 
+class ExportFailed(InfraPrismError):
+    """The server could not make the file; its text says why."""
+
+
+class ExportGone(InfraPrismError):
+    """The export's file has expired or was removed."""
+
+
+class DownloadFailed(InfraPrismError):
+    """The file did not arrive whole, after all retries."""
+
+
 class APIError(InfraPrismError):
     """An answer with an error body. `param` names the parameter or body path at fault."""
 

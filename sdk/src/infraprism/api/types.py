@@ -10,6 +10,94 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Generic, TypeVar
 
+from infraprism.api.anomaly_types import (
+    Anomaly,
+    AnomalySeries,
+    AnomalySettings,
+    Contributor,
+    PlannedActivity,
+    SeriesHour,
+    Window,
+)
+from infraprism.api.delivery_types import (
+    Attempt,
+    Delivery,
+    ExportState,
+    SdkDay,
+    SdkHealth,
+    SdkReportReceipt,
+    SdkVersion,
+    Webhook,
+    WebhookWithSecret,
+)
+from infraprism.api.event_types import (
+    BatchAnswer,
+    CostExplanation,
+    CostLine,
+    ErrorDetail,
+    Rate,
+    Rejected,
+)
+from infraprism.api.limit_types import BlockChange, BlockChanges, Blocked, Limit, LimitStatus
+from infraprism.api.price_types import (
+    EntityDifference,
+    Price,
+    PriceOverride,
+    PriceStep,
+    Rates,
+    Repricing,
+    RepricingResult,
+    UnpricedModel,
+)
+
+__all__ = [
+    "Account",
+    "Anomaly",
+    "AnomalySeries",
+    "AnomalySettings",
+    "ApiKey",
+    "Attempt",
+    "BatchAnswer",
+    "BlockChange",
+    "BlockChanges",
+    "Blocked",
+    "Contributor",
+    "CostExplanation",
+    "CostLine",
+    "CreatedApiKey",
+    "Delivery",
+    "Entity",
+    "EntityDifference",
+    "ErrorDetail",
+    "Event",
+    "ExportState",
+    "Limit",
+    "LimitStatus",
+    "Page",
+    "Pagination",
+    "PlannedActivity",
+    "Price",
+    "PriceOverride",
+    "PriceStep",
+    "Rate",
+    "Rates",
+    "Rejected",
+    "Repricing",
+    "RepricingResult",
+    "SdkDay",
+    "SdkHealth",
+    "SdkReportReceipt",
+    "SdkVersion",
+    "SeriesHour",
+    "Sums",
+    "UnpricedModel",
+    "Usage",
+    "UsageRow",
+    "Webhook",
+    "WebhookWithSecret",
+    "Window",
+]
+
 T = TypeVar("T")
 
 
@@ -77,6 +165,8 @@ class Entity:
     metadata: dict[str, str]
     revenue_usd_monthly: Decimal | None
     margin_usd: Decimal | None
+    revenue_usd: Decimal | None = None
+    """Monthly revenue, for the part of the months that the totals are about."""
     cost_by_model: dict[str, Decimal] | None = None
 
 
@@ -90,7 +180,12 @@ class Sums:
     output_tokens: int
     total_tokens: int
     cache_read_input_tokens: int
+    cache_write_input_tokens: int
+    cache_write_1h_input_tokens: int
     reasoning_output_tokens: int
+    input_audio_tokens: int
+    output_audio_tokens: int
+    web_search_requests: int
     errors: int
     unpriced_events: int
     reported_cost_usd: Decimal
@@ -108,11 +203,23 @@ class UsageRow(Sums):
 
 
 @dataclass(frozen=True, slots=True)
+class Pagination:
+    """Where a page stands; `next_cursor` continues exactly there while data arrives."""
+
+    total: int
+    limit: int
+    offset: int
+    has_more: bool
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
-    """A report: its rows, and the sums over all of them."""
+    """A report: a page of its rows, and the sums over all of them."""
 
     data: list[UsageRow]
     totals: Sums
+    pagination: Pagination
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,48 +245,11 @@ class CreatedApiKey:
     created_at: datetime
     scopes: list[str]
     key: str
+    expires_at: datetime | None = None
 
     def __repr__(self) -> str:
         # A log line that shows the object must not show the secret.
         return f"CreatedApiKey(id={self.id!r}, prefix={self.prefix!r})"
-
-
-@dataclass(frozen=True, slots=True)
-class PriceStep:
-    """Prices that hold above a number of input tokens; None: the unit has no price."""
-
-    above_input_tokens: int
-    input_usd_per_million: Decimal | None
-    output_usd_per_million: Decimal | None
-    cache_read_usd_per_million: Decimal | None
-    cache_write_usd_per_million: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What a model's units cost now, and where the price is from."""
-
-    provider: str
-    model: str
-    service_tier: str
-    input_usd_per_million: Decimal | None
-    output_usd_per_million: Decimal | None
-    cache_read_usd_per_million: Decimal | None
-    cache_write_usd_per_million: Decimal | None
-    steps: list[PriceStep]
-    source: str
-    price_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Pagination:
-    """Where a page stands; `next_cursor` continues exactly there while data arrives."""
-
-    total: int
-    limit: int
-    offset: int
-    has_more: bool
-    next_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The SDK's API client against a real server: every route, every field."""
