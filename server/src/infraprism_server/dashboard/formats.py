@@ -104,6 +104,14 @@ def ago(instant_us: int, now_us: int) -> str:
     return f"{_length(seconds)} ago"
 
 
+def short_time(instant_us: int, zone: ZoneInfo, now_us: int) -> str:
+    """12:00:05 today, 25 Nov 12:00:05 this year, 25 Nov 2024 12:00 before."""
+    moment, now = (from_us(us).astimezone(zone) for us in (instant_us, now_us))
+    if moment.date() == now.date():
+        return f"{moment:%H:%M:%S}"
+    return f"{moment:%-d %b %H:%M:%S}" if moment.year == now.year else f"{moment:%-d %b %Y %H:%M}"
+
+
 def exact_time(instant_us: int, zone: ZoneInfo) -> str:
     """2026-03-01 12:00:00 CET."""
     moment = from_us(instant_us).astimezone(zone)

@@ -251,12 +251,27 @@ def redirect(path: str, *, partial: bool = False) -> Response[bytes]:
 
 def error_page(request: ApiRequest, error: InfraPrismError) -> Response[bytes]:
     """An error for people, in a page of its own that needs no session."""
-    context = {
+    return _error_response(html("error.html", _told(request, error), error.status), error)
+
+
+def _trouble(visit: Visit, error: InfraPrismError) -> Response[bytes]:
+    """An error for who is signed in: the page stays, with its navigation and a way back."""
+    path = str(visit.request.scope["path"])
+    context = _shown(
+        visit, {**_told(visit.request, error), "back": path if error.status != 404 else "/"}
+    )
+    return _error_response(html("trouble.html", context, error.status), error)
+
+
+def _told(request: ApiRequest, error: InfraPrismError) -> dict[str, Any]:
+    return {
         "error": error,
         "title": _ERROR_TITLES.get(error.status, "Something went wrong"),
         "request_id": request.scope["infraprism_request_id"],  # type: ignore[typeddict-item]
     }
-    response = html("error.html", context, error.status)
+
+
+def _error_response(response: Response[bytes], error: InfraPrismError) -> Response[bytes]:
     for name, value in error_headers(error):
         response.headers[name.decode()] = value.decode()
     return response
@@ -315,7 +330,7 @@ def _answered(visit: Visit, run: Callable[[], Answer]) -> Response[bytes]:
         response.headers.update(answer.headers)
     except Exception as exception:  # noqa: BLE001 - told to the person, logged by error_from
         request_id = str(visit.request.scope["infraprism_request_id"])  # type: ignore[typeddict-item]
-        return error_page(visit.request, error_from(exception, request_id))
+        return _trouble(visit, error_from(exception, request_id))
     return response
 
 

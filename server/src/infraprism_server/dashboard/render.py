@@ -47,6 +47,7 @@ def environment() -> Environment:
         ago=formats.ago,
         new_token=new_token,
         exact_time=formats.exact_time,
+        short_time=formats.short_time,
     )
     return made
 

@@ -22,6 +22,7 @@ from infraprism_server.dashboard.origin import SAFE_SITES, check_same_origin
 from infraprism_server.dashboard.pages import (
     alerts,
     entities,
+    entity,
     events,
     explorer,
     exports,
@@ -163,6 +164,7 @@ ROUTES: list[HTTPRouteHandler] = [
     *overview.ROUTES,
     *explorer.ROUTES,
     *entities.ROUTES,
+    *entity.ROUTES,
     *events.ROUTES,
     *sessions.ROUTES,
     *alerts.ROUTES,

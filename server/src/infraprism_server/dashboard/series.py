@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-from zoneinfo import ZoneInfo
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
-from infraprism_server.dashboard.span import bucket_label
+from infraprism_server.dashboard.span import bucket_days, bucket_label
 from infraprism_server.event_store.contract import GroupValue, Sums
 from infraprism_server.usage.service import UsageAnswer
 
@@ -20,6 +20,8 @@ METRICS = {
     "latency": "Average latency",
 }
 UNITS = {"cost": "usd", "latency": "ms"}
+SWATCHES = 8
+SUM_NAMES = Sums.__struct_fields__
 
 
 def amount(metric: str, sums: Sums) -> int:
@@ -60,73 +62,124 @@ def value_name(value: GroupValue) -> str:
     return value
 
 
+class Part(NamedTuple):
+    """One group of an answer, over all of its intervals."""
+
+    group: Group | None
+    """None: all groups that are not named."""
+    name: str
+    sums: Sums
+    swatch: str
+    """The class of its colour in the chart: s1 to s8, or s-other."""
+    values: list[int | None]
+    """The metric in every interval; None where there were no calls."""
+
+
+def parts_of(
+    answer: UsageAnswer,
+    metric: str = "cost",
+    names: Mapping[Group, str] | None = None,
+    most: int | None = None,
+) -> list[Part]:
+    """Groups with most of the metric first, all others last.
+
+    With `most`, only so many stay groups, and the rest is added to all others.
+    """
+    buckets = len(answer.bounds_us) - 1
+    cells: dict[Group | None, dict[int, Sums]] = {}
+    for row in answer.page.rows:
+        cells.setdefault(row.group, {})[row.bucket] = row.sums
+    totals = {group: add(found.values()) for group, found in cells.items()}
+    ordered = sorted(
+        (group for group in cells if group is not None),
+        key=lambda group: -amount(metric, totals[group]),
+    )
+    if most is not None and len(ordered) > most:
+        rest = [cells.get(None, {}), *(cells[group] for group in ordered[most:])]
+        cells[None] = {
+            bucket: add(each[bucket] for each in rest if bucket in each)
+            for bucket in {bucket for each in rest for bucket in each}
+        }
+        totals[None] = add(cells[None].values())
+        ordered = ordered[:most]
+    last: list[Group | None] = [None] if None in cells else []
+    return [
+        Part(
+            group=group,
+            name=group_name(group, names),
+            sums=totals[group],
+            swatch="s-other" if group is None else f"s{place % SWATCHES + 1}",
+            values=[
+                amount(metric, found) if (found := cells[group].get(bucket)) else None
+                for bucket in range(buckets)
+            ],
+        )
+        for place, group in enumerate([*ordered, *last])
+    ]
+
+
 def chart_of(
     answer: UsageAnswer,
+    parts: Sequence[Part],
     metric: str,
     interval: str,
-    zone: ZoneInfo,
     title: str,
     *,
     series_href: Callable[[Group], str | None] = lambda _: None,
-    bucket_href: Callable[[int, int], str | None] = lambda _start, _end: None,
-    names: Mapping[Group, str] | None = None,
 ) -> dict[str, Any]:
-    """The chart of parts.html: dearest group first, `other` last, every interval present."""
-    buckets = len(answer.bounds_us) - 1
-    by_group: dict[Group | None, list[int | None]] = {}
-    for row in answer.page.rows:
-        values = by_group.setdefault(row.group, [None] * buckets)
-        values[row.bucket] = amount(metric, row.sums)
-    ordered = sorted(
-        by_group.items(),
-        key=lambda each: (each[0] is None, -sum(each[1][i] or 0 for i in range(buckets))),
-    )
+    """The chart of parts.html; its legend is a table beside it, with the same swatches.
+
+    A bar leads to its group, and to its days: those are added to the address by the browser.
+    """
+    bounds_us, zone = answer.bounds_us, answer.zone
     scale = 1e12 if metric == "cost" else 1
-    shown = [
-        {
-            "name": group_name(group, names),
-            "values": [None if value is None else value / scale for value in values],
-            "other": group is None,
-            "href": None if group is None else series_href(group),
-        }
-        for group, values in ordered
-    ]
     return {
         "kind": "line" if metric == "latency" else "stacked",
         "unit": UNITS.get(metric, "count"),
-        "summary": f"{title}. The table on this page has the same numbers.",
+        "summary": f"{title}. The table beside it has the same numbers.",
+        "legend": False,
         "x": [
-            {
-                "label": label,
-                "full": full,
-                "href": bucket_href(answer.bounds_us[place], answer.bounds_us[place + 1]),
-            }
-            for place in range(buckets)
-            for label, full in [bucket_label(answer.bounds_us[place], interval, zone)]
+            bucket_label(start_us, interval, zone) | bucket_days(start_us, end_us, interval, zone)
+            for start_us, end_us in pairwise(bounds_us)
         ],
-        "series": shown,
+        "series": [
+            {
+                "name": part.name,
+                "values": [None if value is None else value / scale for value in part.values],
+                "other": part.group is None,
+                "href": None if part.group is None else series_href(part.group),
+            }
+            for part in parts
+        ],
     }
 
 
-def totals_by_group(answer: UsageAnswer, metric: str = "cost") -> dict[Group, list[int]]:
-    """For each group its value in every bucket, zeros included; `other` left out."""
-    buckets = len(answer.bounds_us) - 1
-    found: dict[Group, list[int]] = {}
-    for row in answer.page.rows:
-        if row.group is not None:
-            values = found.setdefault(row.group, [0] * buckets)
-            values[row.bucket] += amount(metric, row.sums)
-    return found
+class Interval(NamedTuple):
+    """All calls of one interval, for a table over time."""
+
+    label: str
+    full: str
+    days: dict[str, str]
+    """`start` and `end` of an address that shows it alone; empty for hours."""
+    sums: Sums
 
 
-def legend_of(
-    answer: UsageAnswer, href: Callable[[Group], str | None]
-) -> list[tuple[str, int, str | None]]:
-    """The chart as a table: each group's name, pico-dollars and address, dearest first."""
-    sums: dict[Group | None, int] = {}
+def intervals_of(answer: UsageAnswer, interval: str) -> list[Interval]:
+    """Sums over all groups, newest first, those without calls included."""
+    found: dict[int, list[Sums]] = {}
     for row in answer.page.rows:
-        sums[row.group] = sums.get(row.group, 0) + row.sums.cost_pico
-    ordered = sorted(sums.items(), key=lambda each: (each[0] is None, -each[1]))
-    return [
-        (group_name(group), pico, None if group is None else href(group)) for group, pico in ordered
-    ]
+        found.setdefault(row.bucket, []).append(row.sums)
+    lines = []
+    for bucket, (start_us, end_us) in enumerate(pairwise(answer.bounds_us)):
+        label = bucket_label(start_us, interval, answer.zone)
+        days = bucket_days(start_us, end_us, interval, answer.zone)
+        lines.append(Interval(label["label"], label["full"], days, add(found.get(bucket, ()))))
+    return lines[::-1]
+
+
+def add(sums: Iterable[Sums]) -> Sums:
+    """All of them together."""
+    each = list(sums)
+    if len(each) == 1:
+        return each[0]
+    return Sums(**{name: sum(getattr(one, name) for one in each) for name in SUM_NAMES})

@@ -26,6 +26,7 @@ PRESETS = {
     "7d": "7 days",
     "30d": "30 days",
     "90d": "90 days",
+    "last-week": "Last week",
     "month": "This month",
     "last-month": "Last month",
 }
@@ -55,6 +56,22 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
         first = from_us(self.start_us).astimezone(self.zone)
         last = from_us(max(self.start_us, self.end_us - 1)).astimezone(self.zone)
         return f"{first:%-d %b %Y} – {last:%-d %b %Y}"
+
+    @property
+    def words(self) -> str:
+        """The range in words, with its dates and zone."""
+        if not self.preset:
+            return f"{self.title}, {self.zone.key}"
+        first = from_us(self.start_us).astimezone(self.zone)
+        last = from_us(max(self.start_us, self.end_us - 1)).astimezone(self.zone)
+        same_year = first.year == last.year
+        start = f"{first:%-d %b}" if same_year else f"{first:%-d %b %Y}"
+        return f"{start} – {last:%-d %b %Y}, {self.zone.key}"
+
+    @property
+    def address_elsewhere(self) -> dict[str, str]:
+        """The same for a page whose default is another preset."""
+        return {"range": self.preset} if self.preset else self.address
 
     def interval(self) -> Interval:
         """Buckets that a chart can show: at most about a hundred."""
@@ -132,21 +149,35 @@ def midnight_us(zone: ZoneInfo, now_us: int, days_ago: int = 0) -> int:
     return _midnight(from_us(now_us).astimezone(zone).date() - timedelta(days=days_ago), zone)
 
 
-def bucket_label(start_us: int, interval: str, zone: ZoneInfo) -> tuple[str, str]:
-    """An interval's start, short for an axis and in full."""
+def bucket_label(start_us: int, interval: str, zone: ZoneInfo) -> dict[str, str]:
+    """An interval's start: `label` is short for an axis, `full` is not."""
     moment = from_us(start_us).astimezone(zone)
     if interval == "hour":
-        return f"{moment:%-d %b %H:%M}", f"{moment:%a %-d %b %Y, %H:%M}"
+        return {"label": f"{moment:%-d %b %H:%M}", "full": f"{moment:%a %-d %b %Y, %H:%M}"}
     if interval == "month":
-        return f"{moment:%b %Y}", f"{moment:%B %Y}"
+        return {"label": f"{moment:%b %Y}", "full": f"{moment:%B %Y}"}
     week = "week of " if interval == "week" else ""
-    return f"{moment:%-d %b}", f"{week}{moment:%a %-d %b %Y}"
+    return {"label": f"{moment:%-d %b}", "full": f"{week}{moment:%a %-d %b %Y}"}
+
+
+def bucket_days(start_us: int, end_us: int, interval: str, zone: ZoneInfo) -> dict[str, str]:
+    """`start` and `end` of an address that shows the interval alone; none for an hour."""
+    if interval == "hour":
+        return {}
+    first = from_us(start_us).astimezone(zone).date()
+    last = from_us(max(start_us, end_us - 1)).astimezone(zone).date()
+    return {"start": first.isoformat(), "end": last.isoformat()}
 
 
 def _edges(preset: str, zone: ZoneInfo, now_us: int) -> tuple[int, int, int, int]:
     if preset == "24h":
         length = MICROSECONDS_PER_DAY
         return now_us - length, now_us, now_us - 2 * length, now_us - length
+    if preset == "last-week":
+        # From Monday to Sunday, as the API's weeks.
+        past = from_us(now_us).astimezone(zone).weekday() + 7
+        start_us, end_us = (midnight_us(zone, now_us, days) for days in (past, past - 7))
+        return start_us, end_us, midnight_us(zone, now_us, past + 7), start_us
     if preset in ("month", "last-month"):
         today = from_us(now_us).astimezone(zone).date()
         first = today.replace(day=1)
@@ -159,9 +190,8 @@ def _edges(preset: str, zone: ZoneInfo, now_us: int) -> tuple[int, int, int, int
         before_end_us = min(before_us + (end_us - start_us), start_us)
         return start_us, end_us, before_us, start_us if preset != "month" else before_end_us
     days = int(preset.removesuffix("d"))
-    start_us = midnight_us(zone, now_us, days - 1)
-    shift = days * MICROSECONDS_PER_DAY
-    return start_us, now_us, start_us - shift, now_us - shift
+    start_us, before_us = (midnight_us(zone, now_us, days * n - 1) for n in (1, 2))
+    return start_us, now_us, before_us, before_us + (now_us - start_us)
 
 
 def _own(start: str, end: str, zone: ZoneInfo, now_us: int) -> Span:

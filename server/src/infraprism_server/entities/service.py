@@ -36,6 +36,8 @@ from infraprism_server.money import pico_from_decimal
 WRITE_TIMEOUT_SECONDS = 30
 MAX_MODELS = 1_000
 MAX_NAMED = 1_000
+MAX_RANKED = 5_000
+"""Most entities that are looked through for those that lose."""
 
 
 class EntityService:
@@ -87,6 +89,35 @@ class EntityService:
             for key, totals in zip(keys, page.entities, strict=True)
         ]
         return found, page.total
+
+    def losing(self, account: int, query: ListEntitiesQuery, most: int) -> list[EntityOut]:
+        """Those that cost more than they bring in the query's range, the largest loss first.
+
+        Looked for among the dearest MAX_RANKED entities, and only where a revenue is known.
+        """
+        records = self._records.find_with_revenue(account, MAX_RANKED)
+        if not records:
+            return []
+        zone = zone_named(query.timezone or self._accounts.get(account).timezone)
+        span = parse_range(query.start_date, query.end_date, zone)
+        page = self._store.list_entities(
+            EntityQuery(
+                account=account,
+                entity_type=query.type,
+                start_us=span.start_us,
+                end_us=span.end_us,
+                limit=MAX_RANKED,
+            )
+        )
+        found = [
+            EntityOut(**self._fields(totals, record, span, zone))
+            for totals in page.entities
+            if (record := records.get((totals.entity_type, totals.entity_id))) is not None
+        ]
+        losing = [
+            each for each in found if each.margin_usd is not None and each.margin_usd.pico < 0
+        ]
+        return sorted(losing, key=_margin_pico)[:most]
 
     def get(self, account: int, entity_type: str, entity_id: str) -> EntityDetail:
         """One entity with its cost by model, or NotFound."""
@@ -164,8 +195,8 @@ class EntityService:
         }
 
 
-def _dollars(text: str | None) -> Dollars | None:
-    return None if text is None else Dollars(pico_from_decimal(Decimal(text)))
+def _margin_pico(entity: EntityOut) -> int:
+    return 0 if entity.margin_usd is None else entity.margin_usd.pico
 
 
 def _changes(patch: PatchEntity) -> dict[str, str | None]:

@@ -62,6 +62,23 @@ class EntityRecords:
         with self._engine.connect() as connection:
             return [(row[0], row[1]) for row in connection.execute(statement).all()]
 
+    def find_with_revenue(self, account: int, limit: int) -> dict[tuple[str, str], EntityRecord]:
+        """The records that say what an entity brings in."""
+        statement = (
+            select(
+                entities.c.entity_type,
+                entities.c.entity_id,
+                entities.c.name,
+                entities.c.metadata,
+                entities.c.revenue_usd_monthly,
+            )
+            .where(entities.c.account == account, entities.c.revenue_usd_monthly.is_not(None))
+            .limit(limit)
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(statement).all()
+        return {(row[0], row[1]): EntityRecord(row[2], row[3], row[4]) for row in rows}
+
     def change(
         self,
         account: int,

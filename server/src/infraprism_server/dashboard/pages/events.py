@@ -9,6 +9,7 @@ import msgspec
 from infraprism_server.dashboard.frame import Page, Visit, page
 from infraprism_server.dashboard.pages.suggestions import suggestions, tags_of
 from infraprism_server.dashboard.paging import PAGE_ROWS, offset_of, pages_of
+from infraprism_server.dashboard.reading import ask
 from infraprism_server.errors import InvalidRequest
 from infraprism_server.events.schemas import FilterQuery
 from infraprism_server.http.wire import invalid_request_from
@@ -38,21 +39,22 @@ def events(visit: Visit) -> Page:
         for name in (*FIELDS, "success", "start_date", "end_date")
         if visit.query(name)
     }
-    tag = visit.query("tag")
-    where = visit.dashboard.events.where(visit.account.number, _filter_query(filters, tag))
+    tags = list(dict.fromkeys(visit.queries("tag")))
+    where = visit.dashboard.events.where(visit.account.number, _filter_query(filters, tags))
+    wanted_known = ask(suggestions, visit)
     found = visit.dashboard.events.page(where, PAGE_ROWS, offset, None)
     live = visit.query("live") == "1"
-    address = {**filters, "tag": tag, "live": "1" if live else ""}
+    address = {**filters, "tag": tags, "live": "1" if live else ""}
     return Page(
         template="events.html",
         context={
             "found": found.events,
             "fields": FIELDS,
             "filters": filters,
-            "tag": tag,
+            "tags": tags,
             "live": live and offset == 0,
             "address": address,
-            "known": suggestions(visit),
+            "known": wanted_known.result(),
             "names": visit.dashboard.entities.names(
                 visit.account.number,
                 {
@@ -80,14 +82,14 @@ def event(visit: Visit) -> Page:
     )
 
 
-def _filter_query(filters: dict[str, str], tag: str) -> FilterQuery:
+def _filter_query(filters: dict[str, str], tags: list[str]) -> FilterQuery:
     """InvalidRequest naming what is wrong in the address."""
     given: dict[str, Any] = dict(filters)
-    if tag:
-        key, equals, value = tag.partition("=")
+    for text in tags:
+        key, equals, value = text.partition("=")
         if not equals or not key:
             raise InvalidRequest("A tag filter is written key=value", "tag")
-        given["tags"] = {key: value}
+        given.setdefault("tags", {})[key] = value
     try:
         return msgspec.convert(given, FilterQuery, strict=False)
     except msgspec.ValidationError as error:

@@ -13,6 +13,7 @@ from infraprism_server.dashboard.formats import plain_money
 from infraprism_server.dashboard.frame import Download, Page, Visit, page
 from infraprism_server.dashboard.pages.ranges import span_in
 from infraprism_server.dashboard.pages.suggestions import suggestions
+from infraprism_server.dashboard.reading import ask
 from infraprism_server.dashboard.render import link
 from infraprism_server.dashboard.series import (
     METRICS,
@@ -20,6 +21,8 @@ from infraprism_server.dashboard.series import (
     amount,
     average_latency,
     chart_of,
+    intervals_of,
+    parts_of,
     value_name,
 )
 from infraprism_server.dashboard.span import PRESETS, ROWS, Span
@@ -34,6 +37,8 @@ MAX_GROUPS = 3
 TOP_SERIES = 8
 SORTED_ROWS = 1_000
 SHOWN_ROWS = 200
+FOLDED_ROWS = 2_000
+"""Most groups times intervals that are ranked here, by a metric that the store does not rank by."""
 FIELDS = ("model", "provider", "entity_type", "entity_id", "session_id", "success")
 GROUPS = {
     "model": "Model",
@@ -84,6 +89,23 @@ class View(NamedTuple):
             parts = {name: value for name, value in parts.items() if name not in _RANGE}
         return link("/explorer", **{**parts, **changes})
 
+    def without_tag(self, key: str) -> str:
+        """The same without one of its tag filters."""
+        left = [f"{name}={value}" for name, value in self.tags.items() if name != key]
+        return self.address(tag=left)
+
+    @property
+    def events_address(self) -> str:
+        """The calls that are summed here."""
+        last = from_us(max(self.span.start_us, self.span.end_us - 1)).astimezone(self.span.zone)
+        return link(
+            "/events",
+            **self.filters,
+            tag=[f"{key}={value}" for key, value in self.tags.items()],
+            start_date=from_us(self.span.start_us).astimezone(self.span.zone).date().isoformat(),
+            end_date=last.date().isoformat(),
+        )
+
     def question(self, **parts: Any) -> UsageQueryIn:  # noqa: ANN401
         return self.span.question(**self.filters, tags=self.tags or None, **parts)
 
@@ -104,7 +126,8 @@ class Row(NamedTuple):
     sums: Sums
     latency: int | None
     amount: int
-    href: str | None
+    swatch: str
+    """The class of its colour in the chart; empty where nothing is grouped."""
 
 
 def view_of(visit: Visit) -> View:
@@ -134,15 +157,19 @@ def view_of(visit: Visit) -> View:
 @page("/explorer")
 def explorer(visit: Visit) -> Page:
     view = view_of(visit)
-    account, usage = visit.account.number, visit.dashboard.usage
-    charted = usage.sum(
-        account,
-        view.question(group_by=view.groups, interval=view.bucket, top=TOP_SERIES),
+    wanted_table = ask(
+        visit.dashboard.usage.sum,
+        visit.account.number,
+        view.question(group_by=view.groups, limit=SORTED_ROWS),
         0,
     )
-    table = usage.sum(account, view.question(group_by=view.groups, limit=SORTED_ROWS), 0)
+    wanted_known = ask(suggestions, visit)
+    charted, complete = _charted(visit, view)
+    table = wanted_table.result()
     rows = sorted(table.page.rows, key=lambda row: -amount(view.metric, row.sums))[:SHOWN_ROWS]
     names = _names(visit, view, table)
+    parts = parts_of(charted, view.metric, names, TOP_SERIES)
+    swatches = {part.group: part.swatch for part in parts}
     return Page(
         template="explorer.html",
         context={
@@ -153,24 +180,41 @@ def explorer(visit: Visit) -> Page:
             "groups": GROUPS,
             "intervals": INTERVALS,
             "fields": {name: GROUPS[name] for name in FIELDS},
-            "known": suggestions(visit),
-            "rows": [_row(view, row, names) for row in rows],
+            "known": wanted_known.result(),
+            "rows": [_row(view, row, names, swatches) for row in rows],
             "total_rows": table.page.total,
             "totals": table.page.totals,
+            "latency": average_latency(table.page.totals),
             "largest": max((amount(view.metric, row.sums) for row in rows), default=0),
             "chart": chart_of(
                 charted,
+                parts,
                 view.metric,
                 view.bucket,
-                view.span.zone,
                 f"{METRICS[view.metric]}, {view.span.title}",
-                series_href=lambda group: _drill(view, group),
-                bucket_href=lambda start, end: _narrow(view, start, end),
-                names=names,
+                series_href=lambda group: _drill(view, group) if view.groups else view.address(),
             ),
+            "by_cost": not complete and view.metric != "cost",
+            "over_time": intervals_of(charted, view.bucket),
             "curl": _curl(visit, view),
         },
     )
+
+
+def _charted(visit: Visit, view: View) -> tuple[UsageAnswer, bool]:
+    """Sums by interval, and whether every group is in them.
+
+    The store folds what is not among the dearest. By another metric others may lead, so all groups
+    are asked for, as long as they are few.
+    """
+    usage, account = visit.dashboard.usage, visit.account.number
+    if view.metric != "cost" and view.groups:
+        every = view.question(group_by=view.groups, interval=view.bucket, limit=FOLDED_ROWS)
+        answer = usage.sum(account, every, 0)
+        if answer.page.total <= FOLDED_ROWS:
+            return answer, True
+    dearest = view.question(group_by=view.groups, interval=view.bucket, top=TOP_SERIES)
+    return usage.sum(account, dearest, 0), False
 
 
 @page("/explorer.csv")
@@ -215,7 +259,9 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def _row(view: View, row: UsageRow, names: dict[Group, str]) -> Row:
+def _row(
+    view: View, row: UsageRow, names: dict[Group, str], swatches: dict[Group | None, str]
+) -> Row:
     group = row.group or ()
     one_name = names.get(group) if len(group) == 1 else None
     cells = [
@@ -227,7 +273,7 @@ def _row(view: View, row: UsageRow, names: dict[Group, str]) -> Row:
         sums=row.sums,
         latency=average_latency(row.sums),
         amount=amount(view.metric, row.sums),
-        href=_drill(view, group) if group else None,
+        swatch=swatches.get(group, "s-other") if group else "",
     )
 
 
@@ -257,16 +303,6 @@ def _drill(view: View, group: Group, only: int | None = None) -> str | None:
         left = [wanted] if wanted not in view.filters else ["session_id"]
     changes["tag"] = [f"{key}={value}" for key, value in tags.items()]
     return view.address(group=left, **changes)
-
-
-def _narrow(view: View, start_us: int, end_us: int) -> str | None:
-    """The view of one interval alone."""
-    if view.bucket == "hour":
-        return None
-    zone = view.span.zone
-    first = from_us(start_us).astimezone(zone).date()
-    last = from_us(max(start_us, end_us - 1)).astimezone(zone).date()
-    return view.address(start=first.isoformat(), end=last.isoformat(), interval="")
 
 
 def _names(visit: Visit, view: View, answer: UsageAnswer) -> dict[Group, str]:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from infraprism_server.anomalies.schemas import ListAnomaliesQuery
 from infraprism_server.api_keys.schemas import CreateKey
 from infraprism_server.clock import MICROSECONDS_PER_DAY
 from infraprism_server.dashboard.forecast import MOST_DAYS, Forecast, forecast_month
 from infraprism_server.dashboard.frame import Go, Page, Visit, action, page
 from infraprism_server.dashboard.pages.ranges import span_in
-from infraprism_server.dashboard.pages.suggestions import suggestions
+from infraprism_server.dashboard.pages.suggestions import Suggestions, suggestions
+from infraprism_server.dashboard.reading import ask
 from infraprism_server.dashboard.render import link
-from infraprism_server.dashboard.series import (
-    average_latency,
-    chart_of,
-    legend_of,
-    totals_by_group,
-)
+from infraprism_server.dashboard.series import Group, average_latency, chart_of, parts_of
 from infraprism_server.dashboard.span import (
     PRESETS,
     Span,
@@ -24,10 +21,12 @@ from infraprism_server.dashboard.span import (
     month_around,
     usage_question,
 )
+from infraprism_server.usage.service import UsageAnswer
 
 TOP_SERIES = 7
 TOP_ENTITIES = 8
 MOST_COMPARED = 1_000
+MOST_ALERTS = 5
 STACKS = {"model": "Model", "provider": "Provider", "entity_type": "Entity type"}
 
 
@@ -44,27 +43,35 @@ class EntityLine(NamedTuple):
 
 @page("/")
 def overview(visit: Visit) -> Page | Go:
-    account = visit.account.number
-    if visit.dashboard.events.find_extent(account) is None:
+    if visit.dashboard.events.find_extent(visit.account.number) is None:
         return first_run(visit)
     if visit.is_partial and visit.query("waiting"):
         return Go("/")  # the first event has arrived: the page comes alive
     span = span_in(visit)
     stack = visit.query("by") or "model"
-    usage = visit.dashboard.usage
-    answer = usage.sum(
-        account, span.question(group_by=[stack], interval=span.interval(), top=TOP_SERIES), 0
+    kind = visit.query("type")
+    account, usage = visit.account.number, visit.dashboard.usage
+    # Asked for at once; the dearest question decides how long the page takes.
+    by_entity: dict[str, Any] = {"group_by": ["entity_type", "entity_id"], "entity_type": kind}
+    interval = span.interval()
+    wanted_entities = ask(
+        usage.sum, account, span.question(**by_entity, interval=interval, top=TOP_ENTITIES), 0
     )
-    now = answer.page.totals
-    before = usage.sum(account, span.question_before(), 0).page.totals
+    wanted_former = ask(
+        usage.sum, account, span.question_before(**by_entity, limit=MOST_COMPARED), 0
+    )
+    wanted_month = ask(_month, visit)
+    wanted_before = ask(usage.sum, account, span.question_before(), 0)
+    wanted_suggestions = ask(suggestions, visit)
+    charted = usage.sum(
+        account, span.question(group_by=[stack], interval=interval, top=TOP_SERIES), 0
+    )
+    now, before = charted.page.totals, wanted_before.result().page.totals
+    known = wanted_suggestions.result()
+    parts = parts_of(charted)
 
-    def drill(group: tuple[Any, ...]) -> str | None:
-        if group[0] is None:
-            return None
-        chosen: dict[str, object] = {stack: group[0]}
-        if stack.startswith("tags["):
-            chosen = {"tag": f"{stack[5:-1]}={group[0]}"}
-        return link("/explorer", **span.address, **chosen, group="entity_id")
+    def drill(group: Group) -> str | None:
+        return _explored(span, stack, group)
 
     return Page(
         template="overview.html",
@@ -75,51 +82,62 @@ def overview(visit: Visit) -> Page | Go:
             "before": before,
             "latency": average_latency(now),
             "stack": stack,
+            "stack_name": STACKS.get(stack, stack[5:-1]),
             "stacks": STACKS,
-            "tag_keys": suggestions(visit).tag_keys,
-            "tag_key": stack[5:-1] if stack.startswith("tags[") else "",
+            "tag_keys": known.tag_keys,
+            "kind": kind,
+            "kinds": _kinds(known, kind),
+            "address": {**span.address, "by": "" if stack == "model" else stack, "type": kind},
             "chart": chart_of(
-                answer,
+                charted,
+                parts,
                 "cost",
-                span.interval(),
-                span.zone,
+                interval,
                 f"Spend by {STACKS.get(stack, stack)}, {span.title}",
                 series_href=drill,
             ),
-            "legend": legend_of(answer, drill),
-            "entities": _entities(visit, span),
-            "month": _month(visit),
+            "parts_of_spend": [(part, drill(part.group or ())) for part in parts],
+            "entities": _entities(visit, wanted_entities.result(), wanted_former.result()),
+            "month": wanted_month.result(),
+            "alerts": visit.dashboard.anomalies.page(
+                account, ListAnomaliesQuery(status="open", limit=MOST_ALERTS)
+            ),
         },
     )
 
 
-def _entities(visit: Visit, span: Span) -> list[EntityLine]:
-    account, usage = visit.account.number, visit.dashboard.usage
-    by = ["entity_type", "entity_id"]
-    found = usage.sum(
-        account, span.question(group_by=by, interval=span.interval(), top=TOP_ENTITIES), 0
-    )
-    former = usage.sum(account, span.question_before(group_by=by, limit=MOST_COMPARED), 0)
+def _explored(span: Span, stack: str, group: Group) -> str | None:
+    """The explorer with one group of the chart alone."""
+    if not group or group[0] is None:
+        return None
+    if stack.startswith("tags["):
+        return link("/explorer", **span.address, tag=f"{stack[5:-1]}={group[0]}", group="entity_id")
+    return link("/explorer", **{**span.address, stack: group[0]}, group="entity_id")
+
+
+def _kinds(known: Suggestions, kind: str) -> list[str]:
+    return sorted({*known.entity_types, *([kind] if kind else [])})
+
+
+def _entities(visit: Visit, found: UsageAnswer, former: UsageAnswer) -> list[EntityLine]:
     before = {row.group: row.sums.cost_pico for row in former.page.rows}
     complete = former.page.total <= MOST_COMPARED
-    sparks = {
-        (str(kind), str(name)): values
-        for (kind, name), values in totals_by_group(found).items()
-        if kind is not None
-    }
-    names = visit.dashboard.entities.names(account, sparks)
     lines = [
-        EntityLine(
-            type=kind,
-            id=name,
-            name=names.get((kind, name)),
-            cost_pico=sum(values),
-            before_pico=before.get((kind, name), 0 if complete else None),
-            spark=values,
-        )
-        for (kind, name), values in sparks.items()
+        part for part in parts_of(found) if part.group is not None and part.group[0] is not None
     ]
-    return sorted(lines, key=lambda line: -line.cost_pico)
+    keys = {part.group: (str(part.group[0]), str(part.group[1])) for part in lines if part.group}
+    names = visit.dashboard.entities.names(visit.account.number, keys.values())
+    return [
+        EntityLine(
+            *key,
+            name=names.get(key),
+            cost_pico=part.sums.cost_pico,
+            before_pico=before.get(key, 0 if complete else None),
+            spark=[value or 0 for value in part.values],
+        )
+        for part in lines
+        for key in [keys[part.group or ()]]
+    ]
 
 
 def _month(visit: Visit) -> dict[str, Any]:

@@ -58,7 +58,11 @@ document.addEventListener("keydown", (event) => {
 });
 
 // A page that takes a while says so; one that comes back from the browser's memory does not.
-addEventListener("beforeunload", () => (document.documentElement.dataset.leaving = ""));
+let stays = false;
+document.addEventListener("click", (event) => (stays = event.target.closest("[data-stays]") !== null), true);
+addEventListener("beforeunload", () => {
+  if (!stays) document.documentElement.dataset.leaving = "";
+});
 addEventListener("pageshow", () => delete document.documentElement.dataset.leaving);
 
 // A part that renews itself leaves alone what somebody has opened in it.
@@ -82,6 +86,37 @@ document.addEventListener("submit", (event) => {
       setTimeout(() => (field.disabled = false));
     }
   }
+});
+
+// The time zones that the browser knows, once somebody wants to choose one.
+document.addEventListener("focusin", (event) => {
+  const list = event.target.matches?.("[data-zones]") && event.target.list;
+  if (!list || list.options.length) return;
+  for (const name of ["UTC", ...Intl.supportedValuesOf("timeZone")]) list.append(new Option(name, name));
+});
+
+// A part that could not be fetched: say so until the next one comes.
+function failing(text) {
+  document.getElementById("failing")?.remove();
+  if (!text) return;
+  const told = Object.assign(document.createElement("p"), { id: "failing", className: "problem", textContent: text });
+  told.setAttribute("role", "status");
+  document.getElementById("main").prepend(told);
+}
+document.addEventListener("htmx:sendError", () => failing("The server does not answer. What you see may be old; this page goes on trying."));
+document.addEventListener("htmx:responseError", (event) => failing(`The server answered ${event.detail.xhr.status}. What you see may be old; this page goes on trying.`));
+document.addEventListener("htmx:afterOnLoad", (event) => event.detail.successful !== false && failing(""));
+
+// A live list marks what was not there before.
+let known = new Set();
+const rowIds = (within) => new Set([...within.querySelectorAll("tr[id]")].map((row) => row.id));
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.target.matches?.("[data-tail]")) known = rowIds(event.target);
+});
+document.addEventListener("htmx:afterSettle", (event) => {
+  const tail = document.querySelector("[data-tail]");
+  if (!tail || !known.size || event.target !== tail) return;
+  for (const row of tail.querySelectorAll("tr[id]")) if (!known.has(row.id)) row.classList.add("new");
 });
 
 drawCharts(document);

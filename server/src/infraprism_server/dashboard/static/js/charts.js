@@ -20,6 +20,20 @@ const sizes = new ResizeObserver((entries) => {
   for (const entry of entries) drawn.get(entry.target.closest("[data-chart]"))?.resize();
 });
 
+// Where a bar leads: to its group and to its days, each as far as the server told them.
+function address(told, series, place) {
+  const at = told.x[place] ?? {};
+  const leads = told.series[series]?.href ?? at.href;
+  if (typeof leads !== "string" || !/^\/[^/\\]/.test(leads)) return null;
+  const found = new URL(leads, location.origin);
+  if (at.start) {
+    found.searchParams.delete("range");
+    found.searchParams.set("start", at.start);
+    found.searchParams.set("end", at.end);
+  }
+  return found.pathname + found.search;
+}
+
 function read(figure) {
   return JSON.parse(figure.querySelector("script").textContent);
 }
@@ -27,11 +41,16 @@ function read(figure) {
 function draw(figure) {
   const canvas = figure.querySelector(".canvas");
   const told = read(figure);
+  if (typeof echarts === "undefined") {
+    canvas.textContent = "The chart could not be loaded; the table has the same numbers.";
+    figure.dataset.drawn = "";
+    return;
+  }
   const chart = echarts.init(canvas, null, { renderer: "canvas" });
   chart.setOption(options(told));
   chart.on("click", (point) => {
-    const leads = told.series[point.seriesIndex]?.href ?? told.x[point.dataIndex]?.href;
-    if (typeof leads === "string" && /^\/[^/\\]/.test(leads)) location.assign(leads);
+    const leads = address(told, point.seriesIndex, point.dataIndex);
+    if (leads) location.assign(leads);
   });
   drawn.set(figure, chart);
   sizes.observe(canvas);
@@ -70,6 +89,7 @@ function options(told) {
   const ink = token("--ink-muted");
   const line = token("--line");
   const surface = token("--surface");
+  const legend = told.legend !== false && told.series.length > 1;
   const colours = Array.from({ length: 8 }, (_, i) => token(`--series-${i + 1}`));
   let next = 0;
   const series = told.series.map((each) => {
@@ -78,14 +98,14 @@ function options(told) {
     if (told.kind === "line")
       return { ...shared, type: "line", symbolSize: 5, showSymbol: told.x.length < 40, lineStyle: { width: 2, color: colour }, connectNulls: false };
     if (each.marked) shared.data = each.values.map((value, i) => (each.marked[i] ? { value, itemStyle: { color: token("--bad") } } : value));
-    return { ...shared, type: "bar", stack: told.kind === "stacked" ? "all" : undefined, barMaxWidth: 40, itemStyle: { color: colour, borderColor: surface, borderWidth: told.x.length < 60 ? 0.5 : 0 } };
+    return { ...shared, type: "bar", stack: told.kind === "stacked" ? "all" : undefined, barMaxWidth: 44, barCategoryGap: "28%", itemStyle: { color: colour, borderColor: surface, borderWidth: told.x.length < 60 ? 0.5 : 0 } };
   });
   if (told.band) series.push(...band(told.band));
   return {
     animation: false,
     textStyle: { fontFamily: token("--font") },
-    grid: { left: 8, right: 12, top: 12, bottom: told.series.length > 1 ? 40 : 8, containLabel: true },
-    legend: told.series.length > 1 ? { bottom: 0, type: "scroll", textStyle: { color: ink, width: 160, overflow: "truncate" }, pageTextStyle: { color: ink }, pageIconColor: ink, icon: "roundRect", itemWidth: 10, itemHeight: 10 } : undefined,
+    grid: { left: 8, right: 12, top: 12, bottom: legend ? 40 : 8, containLabel: true },
+    legend: legend ? { bottom: 0, type: "scroll", textStyle: { color: ink, width: 160, overflow: "truncate" }, pageTextStyle: { color: ink }, pageIconColor: ink, icon: "roundRect", itemWidth: 10, itemHeight: 10 } : undefined,
     tooltip: {
       trigger: "axis",
       renderMode: "richText",
