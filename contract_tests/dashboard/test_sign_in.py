@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from contract_tests.dashboard.conftest import session_cookie, sign_in_token
+from contract_tests.dashboard.browser import session_cookie, sign_in_token
 from contract_tests.dashboard.pages import FORMS, PAGES
 from contract_tests.harness.client import Answer, Client
 from contract_tests.harness.server_process import ServerProcess, TestAccount

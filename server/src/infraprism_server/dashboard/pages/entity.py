@@ -10,6 +10,7 @@ import msgspec
 from infraprism_server.anomalies.schemas import ListAnomaliesQuery
 from infraprism_server.dashboard.formats import change
 from infraprism_server.dashboard.frame import Go, Page, Visit, action, page
+from infraprism_server.dashboard.pages.limits import lines_of_standings
 from infraprism_server.dashboard.pages.ranges import span_in
 from infraprism_server.dashboard.pages.suggestions import suggestions
 from infraprism_server.dashboard.reading import ask
@@ -137,6 +138,9 @@ def _entity_page(visit: Visit, problem: str | None = None, status: int = 200) ->
             "sessions": _sessions(wanted_sessions.result()),
             "alerts": visit.dashboard.anomalies.page(
                 account, ListAnomaliesQuery(entity_type=kind, entity_id=name_id, limit=MOST_ALERTS)
+            ),
+            "limits": lines_of_standings(
+                visit, visit.dashboard.limits.standings(account, kind, name_id)
             ),
             "events": wanted_events.result().events,
             "events_total": wanted_events.result().total,

@@ -6,14 +6,15 @@ from typing import Any, NamedTuple
 
 from infraprism_server.anomalies.schemas import ListAnomaliesQuery
 from infraprism_server.api_keys.schemas import CreateKey
-from infraprism_server.clock import MICROSECONDS_PER_DAY
+from infraprism_server.clock import MICROSECONDS_PER_DAY, iso_utc
 from infraprism_server.dashboard.forecast import MOST_DAYS, Forecast, forecast_month
 from infraprism_server.dashboard.frame import Go, Page, Visit, action, page
+from infraprism_server.dashboard.pages.limits import lines_of_standings
 from infraprism_server.dashboard.pages.ranges import span_in
 from infraprism_server.dashboard.pages.suggestions import Suggestions, suggestions
 from infraprism_server.dashboard.reading import ask
 from infraprism_server.dashboard.render import link
-from infraprism_server.dashboard.series import Group, average_latency, chart_of, parts_of
+from infraprism_server.dashboard.series import Group, chart_of, parts_of
 from infraprism_server.dashboard.span import (
     PRESETS,
     Span,
@@ -21,13 +22,30 @@ from infraprism_server.dashboard.span import (
     month_around,
     usage_question,
 )
+from infraprism_server.event_store.contract import Sums
+from infraprism_server.money import divide_half_even
+from infraprism_server.sdk_reports.health import MAX_DAYS
 from infraprism_server.usage.service import UsageAnswer
 
 TOP_SERIES = 7
 TOP_ENTITIES = 8
 MOST_COMPARED = 1_000
 MOST_ALERTS = 5
+RANKED_ALERTS = 50
 STACKS = {"model": "Model", "provider": "Provider", "entity_type": "Entity type"}
+
+
+class Unknown(NamedTuple):
+    """The error bar on spend: calls that are not in it."""
+
+    unpriced: int
+    dropped: int
+    missing: int
+    """The two together."""
+    calls: int
+    """All calls, those that were lost included."""
+    guess_pico: int | None
+    """What they cost if they cost what others did; None where no call has a price."""
 
 
 class EntityLine(NamedTuple):
@@ -61,6 +79,8 @@ def overview(visit: Visit) -> Page | Go:
         usage.sum, account, span.question_before(**by_entity, limit=MOST_COMPARED), 0
     )
     wanted_month = ask(_month, visit)
+    wanted_dropped = ask(_dropped, visit, span)
+    wanted_near = ask(visit.dashboard.limits.near, account, MOST_ALERTS)
     wanted_before = ask(usage.sum, account, span.question_before(), 0)
     wanted_suggestions = ask(suggestions, visit)
     charted = usage.sum(
@@ -80,7 +100,7 @@ def overview(visit: Visit) -> Page | Go:
             "presets": PRESETS,
             "now": now,
             "before": before,
-            "latency": average_latency(now),
+            "unknown": _unknown(now, wanted_dropped.result()),
             "stack": stack,
             "stack_name": STACKS.get(stack, stack[5:-1]),
             "stacks": STACKS,
@@ -99,10 +119,48 @@ def overview(visit: Visit) -> Page | Go:
             "parts_of_spend": [(part, drill(part.group or ())) for part in parts],
             "entities": _entities(visit, wanted_entities.result(), wanted_former.result()),
             "month": wanted_month.result(),
-            "alerts": visit.dashboard.anomalies.page(
-                account, ListAnomaliesQuery(status="open", limit=MOST_ALERTS)
-            ),
+            **_alerts(visit),
+            "near": lines_of_standings(visit, wanted_near.result().data),
+            "near_total": wanted_near.result().total,
         },
+    )
+
+
+def _alerts(visit: Visit) -> dict[str, Any]:
+    """Open anomalies, those with the largest impact of the newest first."""
+    account = visit.account.number
+    found = visit.dashboard.anomalies.page(
+        account, ListAnomaliesQuery(status="open", limit=RANKED_ALERTS)
+    )
+    shown = sorted(found.data, key=lambda each: -each.impact_usd.pico)[:MOST_ALERTS]
+    names = visit.dashboard.entities.names(
+        account,
+        [
+            (each.entity_type, each.entity_id)
+            for each in shown
+            if each.entity_type is not None and each.entity_id is not None
+        ],
+    )
+    return {"alerts": {"data": shown, "total": found.total}, "alert_names": names}
+
+
+def _dropped(visit: Visit, span: Span) -> int:
+    """Calls that the SDK lost, as it reports by days of UTC, on the days of the span."""
+    first, last = (iso_utc(us)[:10] for us in (span.start_us, max(span.start_us, span.end_us - 1)))
+    days = -(-(visit.now_us - span.start_us) // MICROSECONDS_PER_DAY) + 1
+    health = visit.dashboard.sdk_reports.health(visit.account.number, min(max(days, 1), MAX_DAYS))
+    return sum(day.dropped_events for date, day in health.by_day if first <= date <= last)
+
+
+def _unknown(now: Sums, dropped: int) -> Unknown:
+    missing = now.unpriced_events + dropped
+    priced = now.events - now.unpriced_events
+    return Unknown(
+        unpriced=now.unpriced_events,
+        dropped=dropped,
+        missing=missing,
+        calls=now.events + dropped,
+        guess_pico=divide_half_even(now.cost_pico * missing, priced) if priced else None,
     )
 
 
