@@ -74,7 +74,8 @@ def change(now: int, before: int) -> str | None:
     share = 100 * (now - before) / abs(before)
     if abs(share) >= 1_000:
         return f"×{now / before:,.0f}"
-    return f"{share:+.0f} %".replace("-", "−")
+    text = f"{share:+.0f} %".replace("-", "−")
+    return "0 %" if text[1:] == "0 %" else text
 
 
 def file_size(size_bytes: int) -> str:

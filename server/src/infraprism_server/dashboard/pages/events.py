@@ -70,13 +70,16 @@ def events(visit: Visit) -> Page:
 
 @page("/events/{event_id:str}")
 def event(visit: Visit) -> Page:
-    found = visit.dashboard.events.get(visit.account.number, visit.path("event_id"))
+    account = visit.account.number
+    found = visit.dashboard.events.get(account, visit.path("event_id"))
+    who = [(found.entity_type, found.entity_id)] if found.entity_type and found.entity_id else []
     return Page(
         template="event.html",
         context={
             "event": found,
+            "name": next(iter(visit.dashboard.entities.names(account, who).values()), None),
             "tags": tags_of(found),
-            "cost": visit.dashboard.pricing.explain(found, visit.account.number),
+            "cost": visit.dashboard.pricing.explain(found, account),
             "units": UNITS,
         },
     )

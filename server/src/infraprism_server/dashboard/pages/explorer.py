@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -36,7 +37,7 @@ from infraprism_server.usage.service import UsageAnswer
 MAX_GROUPS = 3
 TOP_SERIES = 8
 SORTED_ROWS = 1_000
-SHOWN_ROWS = 200
+SHOWN_ROWS = 100
 FOLDED_ROWS = 2_000
 """Most groups times intervals that are ranked here, by a metric that the store does not rank by."""
 FIELDS = ("model", "provider", "entity_type", "entity_id", "session_id", "success")
@@ -61,6 +62,10 @@ CSV_SUMS = (
     "average_latency_ms",
 )
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+Names = dict[tuple[str, str], str]
+"""By type and id of an entity."""
 
 
 class View(NamedTuple):
@@ -167,8 +172,11 @@ def explorer(visit: Visit) -> Page:
     charted, complete = _charted(visit, view)
     table = wanted_table.result()
     rows = sorted(table.page.rows, key=lambda row: -amount(view.metric, row.sums))[:SHOWN_ROWS]
-    names = _names(visit, view, table)
-    parts = parts_of(charted, view.metric, names, TOP_SERIES)
+    names = _names(visit, view, rows)
+    titles = {
+        row.group: " · ".join(_cell_texts(view, row.group, names)) for row in rows if row.group
+    }
+    parts = parts_of(charted, view.metric, titles, TOP_SERIES)
     swatches = {part.group: part.swatch for part in parts}
     return Page(
         template="explorer.html",
@@ -259,14 +267,11 @@ def _harmless(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def _row(
-    view: View, row: UsageRow, names: dict[Group, str], swatches: dict[Group | None, str]
-) -> Row:
+def _row(view: View, row: UsageRow, names: Names, swatches: dict[Group | None, str]) -> Row:
     group = row.group or ()
-    one_name = names.get(group) if len(group) == 1 else None
     cells = [
-        (one_name or value_name(value), _chosen(view, place, value))
-        for place, value in enumerate(group)
+        (text, _chosen(view, place, group[place]))
+        for place, text in enumerate(_cell_texts(view, group, names))
     ]
     return Row(
         cells=cells,
@@ -275,6 +280,18 @@ def _row(
         amount=amount(view.metric, row.sums),
         swatch=swatches.get(group, "s-other") if group else "",
     )
+
+
+def _cell_texts(view: View, group: Group, names: Names) -> list[str]:
+    """A group's values for people: an entity by its name, where its type is known."""
+    values = dict(zip(view.groups, group, strict=True))
+    kind = view.filters.get("entity_type") or values.get("entity_type")
+    return [
+        names.get((str(kind), str(value)), value_name(value))
+        if field == "entity_id"
+        else value_name(value)
+        for field, value in values.items()
+    ]
 
 
 def _chosen(view: View, place: int, value: str | bool | None) -> str | None:
@@ -305,14 +322,17 @@ def _drill(view: View, group: Group, only: int | None = None) -> str | None:
     return view.address(group=left, **changes)
 
 
-def _names(visit: Visit, view: View, answer: UsageAnswer) -> dict[Group, str]:
-    """Names that entities were given, where they are grouped by alone and of one type."""
-    kind = view.filters.get("entity_type")
-    if view.groups != ["entity_id"] or kind is None:
+def _names(visit: Visit, view: View, rows: Sequence[UsageRow]) -> Names:
+    """Names that entities were given, where it is known of which type they are."""
+    if "entity_id" not in view.groups:
         return {}
-    keys = [(kind, str(row.group[0])) for row in answer.page.rows if row.group and row.group[0]]
-    found = visit.dashboard.entities.names(visit.account.number, keys)
-    return {(name_id,): name for (_, name_id), name in found.items()}
+    keys = set()
+    for row in rows:
+        values = dict(zip(view.groups, row.group or (), strict=False))
+        kind = view.filters.get("entity_type") or values.get("entity_type")
+        if kind and values.get("entity_id"):
+            keys.add((str(kind), str(values["entity_id"])))
+    return visit.dashboard.entities.names(visit.account.number, keys)
 
 
 def _curl(visit: Visit, view: View) -> str:
