@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
+from contract_tests.dashboard.browser import launch, sign_in_browser
 from contract_tests.dashboard.pages import SHOWN, SHOWN_IDS
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 from contract_tests.isolation.samples import MAKERS

@@ -251,8 +251,7 @@ def _chart(visit: Visit, picture: AnomalySeries) -> dict[str, Any]:
 
 
 def _label(visit: Visit, hour: SeriesHour) -> dict[str, str]:
-    label, full = bucket_label(hour.start.us, "hour", visit.zone)
-    return {"label": label, "full": full}
+    return bucket_label(hour.start.us, "hour", visit.zone)
 
 
 def _dollars(hour: SeriesHour) -> float:
