@@ -23,6 +23,8 @@ from contract_tests.harness.server_process import ServerProcess
 from contract_tests.isolation.neighbour import beside_a_noisy_one
 from contract_tests.isolation.secrets import look_for_keys
 from contract_tests.isolation.two_accounts import Recorder, check_replay
+from contract_tests.notifications.deliveries_over_kills import deliver_over_kills
+from contract_tests.notifications.exports_over_kills import export_over_kills
 from contract_tests.notifications.large_export import ABOVE_IDLE_BYTES, export_many
 from contract_tests.notifications.receiver import Receiver
 from contract_tests.reliability.crashes import (
@@ -196,6 +198,23 @@ def overload(server: ServerProcess, seed: int) -> int:
     return int(15 * found.offered_events_per_second)
 
 
+def killed_exports(server: ServerProcess, seed: int) -> int:
+    """R35: exports in every format while the server is killed twenty times."""
+    return export_over_kills(server, seed, events=100_000, kills=20)
+
+
+def deliveries(server: ServerProcess, seed: int) -> int:
+    """R29: ten thousand messages to a receiver that fails, hangs and resets, over fifty kills."""
+    server.kill()  # the sender is a process of its own
+    tally = deliver_over_kills(server.folder, seed=seed, messages=10_000, kills=50)
+    sys.stdout.write(
+        f"deliveries: 10,000 told, {tally.requests:,} requests, {tally.doubled} doubled,"
+        f" {tally.given_up} failed ten times and were sent again by hand\n"
+    )
+    assert tally.doubled <= 100
+    return tally.requests
+
+
 def schema(server: ServerProcess, seed: int) -> int:
     """R44: schemathesis with 500 examples an operation."""
     assert_clean(run(server, server.folder, seed=seed, examples=500, timeout_seconds=4 * 3_600))
@@ -222,6 +241,8 @@ ROUNDS: dict[str, Round] = {
         recovery,
         crossings,
         exports,
+        killed_exports,
+        deliveries,
         schema,
     )
 }

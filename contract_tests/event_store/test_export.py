@@ -119,7 +119,7 @@ def test_texts_with_quotes_commas_and_lines_come_back(
         assert rows[stored.id][name] == ("'" if runs else "") + text
 
 
-def test_no_text_in_a_csv_is_run_by_a_spreadsheet(
+def test_r34_no_text_in_a_csv_is_run_by_a_spreadsheet(
     store: EventStore, account: int, tmp_path: Path
 ) -> None:
     texts = ("id", "model", "provider", "entity_id", "session_id", "error_type", "error_code")
@@ -141,7 +141,7 @@ def test_no_text_in_a_csv_is_run_by_a_spreadsheet(
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_sums_are_those_of_usage_while_events_arrive(
+def test_r35_sums_are_those_of_usage_while_events_arrive(
     store: EventStore, account: int, tmp_path: Path, file_format: str
 ) -> None:
     store.append(account, [event(number, cost_pico=number) for number in range(2_000)]).result()

@@ -1,4 +1,4 @@
-"""What issue 4 promises a new user, step by step, and over kills of the server."""
+"""What exports and webhooks promise a new user, step by step, and over kills of the server."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_export_told_by_webhook_downloaded_and_its_sum_is_the_apis(client: Clien
     assert {row["entity_id"][:2] for row in rows} == {"'="}
 
 
-def test_a_changed_link_gives_nothing(client: Client) -> None:
+def test_r33_a_changed_link_gives_nothing(client: Client) -> None:
     client.ingest(events(3))
     export_id = client.post("/v1/exports", {**RANGE, "format": "json"}).json()["id"]
     link = finished(client, export_id)["download_url"]
@@ -116,7 +116,7 @@ def finished(client: Client, export_id: str) -> dict[str, Any]:
         time.sleep(0.05)
 
 
-def test_kills_of_the_server_lose_no_delivery(tmp_path: Path) -> None:
+def test_r29_kills_of_the_server_lose_no_delivery(tmp_path: Path) -> None:
     """Messages are told while the server is killed again and again; each arrives."""
     with ServerProcess(tmp_path, ALLOWED) as server, Receiver() as receiver:
         account = server.create_account("a")
@@ -161,7 +161,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         "https://2130706433/",
     ],
 )
-def test_targets_that_are_not_public_are_refused_by_default(strict: Client, url: str) -> None:
+def test_r32_targets_that_are_not_public_are_refused_by_default(strict: Client, url: str) -> None:
     answer = strict.post("/v1/webhooks", {"url": url, "events": ["limit.reached"]})
     assert answer.status == 400
     assert answer.error["param"] == "url"

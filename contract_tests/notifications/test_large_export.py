@@ -1,12 +1,16 @@
-"""The long form of exports, at a size that takes seconds."""
+"""The long forms of exports, at sizes that take seconds."""
 
 from __future__ import annotations
 
 from contract_tests.harness.server_process import ServerProcess
+from contract_tests.notifications.exports_over_kills import export_over_kills
 from contract_tests.notifications.large_export import ABOVE_IDLE_BYTES, export_many
 
 
-def test_memory_stays_flat_and_the_sum_is_the_apis(tmp_path) -> None:
-    with ServerProcess(tmp_path) as server:
-        above = export_many(server, 3, events=100_000, file_format="csv", seconds=60)
-        assert above <= ABOVE_IDLE_BYTES
+def test_r35_memory_stays_flat_and_the_sum_is_the_apis(own_server: ServerProcess) -> None:
+    above = export_many(own_server, 3, events=100_000, file_format="csv", seconds=60)
+    assert above <= ABOVE_IDLE_BYTES
+
+
+def test_r35_kills_leave_whole_files_behind_links_or_none(own_server: ServerProcess) -> None:
+    assert export_over_kills(own_server, 5, events=6_000, kills=3) == 6

@@ -73,7 +73,7 @@ from infraprism_server.sdk_reports.service import SdkReportService
 from infraprism_server.secret_box import SecretBox, open_secret_box
 from infraprism_server.settings import Settings
 from infraprism_server.usage.service import UsageService
-from infraprism_server.webhooks.connection import SystemResolver, look_up
+from infraprism_server.webhooks.connection import BoundedLookUp, SystemResolver, look_up
 from infraprism_server.webhooks.dispatch import Dispatch
 from infraprism_server.webhooks.measures import DeliveryCollector, DeliveryMeasures
 from infraprism_server.webhooks.service import WebhookService
@@ -169,6 +169,8 @@ def compose(
     registry = process_registry(store)
     jobs = JobQueue(engine, clock)
     registry.register(JobCollector(jobs, clock))
+    if settings.control_url is None:  # then nobody but us works on this folder
+        jobs.take_back()
     ground = _Ground(settings, engine, store, clock, jobs, box, registry, accounts)
     pricing, pricing_feature = _pricing(ground)
     limits, limits_feature = _limits(ground)
@@ -314,9 +316,14 @@ def _webhooks(ground: _Ground) -> _Feature:
     engine, clock, box = ground.engine, ground.clock, ground.box
     allow_private = ground.settings.allow_private_webhooks
     ground.registry.register(DeliveryCollector(engine))
-    service = WebhookService(engine, clock, box, allow_private=allow_private, look_up=look_up)
+    service = WebhookService(
+        engine, clock, box, allow_private=allow_private, look_up=BoundedLookUp(look_up)
+    )
+    dispatch = Dispatch(engine, clock, box)
+    if ground.settings.control_url is None:
+        dispatch.take_back()
     worker = DeliveryWorker(
-        Dispatch(engine, clock, box),
+        dispatch,
         clock,
         allow_private=allow_private,
         resolve=SystemResolver(),

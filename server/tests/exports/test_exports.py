@@ -51,7 +51,7 @@ def test_an_export_is_processed_completed_and_told(house, file_format: str) -> N
     assert [path.name for path in house.folder.iterdir()] == [file.name]
 
 
-def test_the_sum_is_the_apis(house) -> None:
+def test_r35_the_sum_is_the_apis(house) -> None:
     house.events(500, cost_pico=123_456_789_012)
     rows = rows_of(house.file(house.made()))
     range_us = (house.clock.now_us() - 10**9, house.clock.now_us() + 10**9)
@@ -73,7 +73,7 @@ def test_filters_and_dates_are_those_of_events(house) -> None:
     assert caught.value.param == "start_date"
 
 
-def test_a_workbook_has_numbers_as_numbers_and_no_formula(house) -> None:
+def test_r34_a_workbook_has_numbers_as_numbers_and_no_formula(house) -> None:
     house.events(3, entity_id="=1+1", session_id="@x", error_type="+1")
     with zipfile.ZipFile(house.file(house.made("xlsx"))) as book:
         sheet = book.read("xl/worksheets/sheet1.xml").decode()
@@ -150,7 +150,7 @@ def test_deleting_in_the_middle_leaves_no_file_and_tells_nobody(house) -> None:
     assert messages(house) == []
 
 
-def test_a_killed_worker_leaves_no_half_file_behind_a_link(house) -> None:
+def test_r35_a_killed_worker_leaves_no_half_file_behind_a_link(house) -> None:
     """What it wrote is there, under a name that no link leads to; the next one begins anew."""
     house.events(100)
     export_id = house.ask()

@@ -19,7 +19,7 @@ def accepted(keys, link: str, export_id: str | None = None, now: int = NOW) -> b
     return is_valid(keys, path, query.encode(), found, now)
 
 
-def test_a_link_is_good_until_it_expires() -> None:
+def test_r33_a_link_is_good_until_it_expires() -> None:
     keys = SecretBox(["k" * 32]).signing_keys("export link")
     link = signed_path(keys, EXPORT, NOW + 10)
     assert accepted(keys, link)
@@ -28,7 +28,7 @@ def test_a_link_is_good_until_it_expires() -> None:
     assert not accepted(keys, link, now=NOW + 10_000_000)
 
 
-def test_of_ten_thousand_mutated_links_none_is_good() -> None:
+def test_r33_of_ten_thousand_mutated_links_none_is_good() -> None:
     keys = SecretBox(["k" * 32]).signing_keys("export link")
     link = signed_path(keys, EXPORT, NOW + 86_400)
     chance = random.Random(3)
@@ -51,7 +51,7 @@ def test_of_ten_thousand_mutated_links_none_is_good() -> None:
     assert [each for each in sorted(mutated) if accepted(keys, each)] == []
 
 
-def test_a_link_is_for_its_export_alone_and_no_time_can_be_added() -> None:
+def test_r33_a_link_is_for_its_export_alone_and_no_time_can_be_added() -> None:
     keys = SecretBox(["k" * 32]).signing_keys("export link")
     link = signed_path(keys, EXPORT, NOW + 5)
     assert not accepted(keys, link.replace(EXPORT, EXPORT[:-1] + "c"))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from infraprism_server.accounts.service import AccountService, NewAccount
 from infraprism_server.background import outbox
 from infraprism_server.clock import FixedClock
 from infraprism_server.secret_box import SecretBox
@@ -67,10 +68,16 @@ def handler_for(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class BusyServer(ThreadingHTTPServer):
+    """Takes hundreds of connections at once: what does not fit is tried again after seconds."""
+
+    request_queue_size = 1_024
+
+
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     made = Receiver()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler_for(made))
+    server = BusyServer(("127.0.0.1", 0), handler_for(made))
     server.daemon_threads = True
     server.block_on_close = False
     made.url = f"http://127.0.0.1:{server.server_port}/hook"
@@ -104,6 +111,11 @@ class House:
     def hook(self, account: int, url: str, *events: str) -> SecretOut:
         wanted = events or ("limit.reached",)
         return self.service.create(account, CreateWebhook(url, wanted))  # type: ignore[arg-type]
+
+    def account(self, name: str) -> int:
+        """The number of one more account."""
+        new = NewAccount(email=f"{name}@example.com", name=name, plan="growth")
+        return AccountService(self.engine, self.clock).create(new).number
 
     def tell(self, account: int, kind: str = "limit.reached", text: str = "x") -> str:
         with self.engine.begin() as connection:

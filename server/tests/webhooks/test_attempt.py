@@ -20,7 +20,7 @@ FAILED = Attempt(started_at_us=0, duration_ms=5, status_code=500)
 NOON_US = 1_772_366_400_000_000
 
 
-def test_the_delays_are_those_of_the_contract() -> None:
+def test_r28_the_delays_are_those_of_the_contract() -> None:
     hours = sum(DELAYS_SECONDS) / 3600
     assert len(DELAYS_SECONDS) == 10
     assert 75 <= hours < 76
@@ -28,7 +28,7 @@ def test_the_delays_are_those_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize("made", range(1, 10))
-def test_jitter_is_a_tenth_in_either_direction(made: int) -> None:
+def test_r28_jitter_is_a_tenth_in_either_direction(made: int) -> None:
     delay_us = DELAYS_SECONDS[made] * MICROSECONDS_PER_SECOND
     assert next_attempt_us(made, FAILED, NOON_US, 0.5) == NOON_US + delay_us
     assert next_attempt_us(made, FAILED, NOON_US, 0.0) == NOON_US + delay_us * 9 // 10
@@ -54,7 +54,9 @@ def test_jitter_is_a_tenth_in_either_direction(made: int) -> None:
         ("Sun, 99 Mar 2026 12:02:00 GMT", 0),
     ],
 )
-def test_retry_after_is_read_in_both_forms_and_bounded(header: str | None, seconds: int) -> None:
+def test_r30_retry_after_is_read_in_both_forms_and_bounded(
+    header: str | None, seconds: int
+) -> None:
     assert retry_after_us(header, NOON_US) == seconds * MICROSECONDS_PER_SECOND
 
 
@@ -67,7 +69,7 @@ def test_a_longer_retry_after_is_waited_for_and_a_shorter_one_changes_nothing() 
     assert due("1") == NOON_US + 5 * MICROSECONDS_PER_SECOND
 
 
-def test_gone_disables_at_once_and_failures_after_five_days() -> None:
+def test_r30_r31_gone_disables_at_once_and_failures_after_five_days() -> None:
     gone = Attempt(started_at_us=0, duration_ms=1, status_code=410)
     assert reason_to_disable(gone, None, NOON_US) is not None
     assert reason_to_disable(FAILED, None, NOON_US) is None

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from datetime import UTC, datetime
 
+import httpcore2
 import pytest
 
 from infraprism_server.clock import FixedClock
 from infraprism_server.errors import InvalidRequest
-from infraprism_server.webhooks.connection import Sender, look_up
+from infraprism_server.secret_box import SecretBox
+from infraprism_server.webhooks.connection import BoundedLookUp, GuardedBackend, Sender, look_up
+from infraprism_server.webhooks.dispatch import Dispatch
+from infraprism_server.webhooks.schemas import CreateWebhook
+from infraprism_server.webhooks.service import WebhookService
 from infraprism_server.webhooks.target import is_allowed, parse_target
+from infraprism_server.webhooks.tasks import DeliveryWorker
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -86,19 +93,19 @@ HOSTILE_URLS = [
 ]
 
 
-def test_the_corpus_is_as_long_as_it_should_be() -> None:
+def test_r32_the_corpus_is_as_long_as_it_should_be() -> None:
     assert len(set(HOSTILE_URLS)) >= 120
 
 
 @pytest.mark.parametrize("url", HOSTILE_URLS, ids=repr)
-def test_a_hostile_target_is_refused_when_it_is_made(url: str) -> None:
+def test_r32_a_hostile_target_is_refused_when_it_is_made(url: str) -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse_target(url, allow_private=False)
     assert caught.value.param == "url"
 
 
 @pytest.mark.parametrize("address", HOSTILE_ADDRESSES)
-def test_a_hostile_address_is_refused_behind_any_name(address: str) -> None:
+def test_r32_a_hostile_address_is_refused_behind_any_name(address: str) -> None:
     assert not is_allowed(address, allow_private=False)
 
 
@@ -151,7 +158,7 @@ def attempts(receiver, answers: list[list[str]], *, allow_private: bool = False,
     return asyncio.run(run())
 
 
-def test_no_connection_reaches_the_listener_behind_a_name(receiver) -> None:
+def test_r32_no_connection_reaches_the_listener_behind_a_name(receiver) -> None:
     local = [[address] for address in HOSTILE_ADDRESSES]
     mixed = [["1.1.1.1", address] for address in HOSTILE_ADDRESSES]
     made = attempts(receiver, [*local, *mixed, []])
@@ -159,7 +166,7 @@ def test_no_connection_reaches_the_listener_behind_a_name(receiver) -> None:
     assert receiver.got == []
 
 
-def test_an_address_is_judged_at_every_attempt(receiver) -> None:
+def test_r32_an_address_is_judged_at_every_attempt(receiver) -> None:
     """A name that was harmless for one attempt and is not for the next."""
     first, second = attempts(receiver, [["127.0.0.1"], ["169.254.169.254"]], allow_private=True)
     assert first.status_code == 200
@@ -167,7 +174,7 @@ def test_an_address_is_judged_at_every_attempt(receiver) -> None:
     assert len(receiver.got) == 1
 
 
-def test_the_socket_goes_to_the_address_that_was_checked(receiver) -> None:
+def test_r32_the_socket_goes_to_the_address_that_was_checked(receiver) -> None:
     """The name exists nowhere: only the resolver's one answer can have led to the receiver."""
     with pytest.raises(OSError, match=r".+"):
         look_up("rebinding.example.invalid", 80)
@@ -176,3 +183,80 @@ def test_the_socket_goes_to_the_address_that_was_checked(receiver) -> None:
     )
     assert made.status_code == 200
     assert receiver.got[0].headers["host"].startswith("rebinding.example.invalid:")
+
+
+def test_r32_a_name_that_was_public_when_it_was_made_leads_nowhere_later(
+    receiver, engine, clock, cast
+) -> None:
+    """DNS that answers with a public address first, and with this machine's ever after."""
+    asked = []
+
+    def public_first(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["1.1.1.1"]
+
+    async def private_later(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"]
+
+    box = SecretBox(["k" * 32])
+    service = WebhookService(engine, clock, box, allow_private=False, look_up=public_first)
+    hook = service.create(
+        cast.ann.number, CreateWebhook("https://rebinds.example:8443/", ("limit.reached",))
+    )
+    with engine.begin() as connection:  # to the port of the listener, whatever the guard says
+        port = receiver.url.split(":")[2].split("/")[0]
+        url = f"http://rebinds.example:{port}/"
+        connection.exec_driver_sql("UPDATE webhooks SET url = ?", (url,))
+    service.test(cast.ann.number, hook.id, None)
+    dispatch = Dispatch(engine, clock, box)
+    DeliveryWorker(dispatch, clock, allow_private=False, resolve=private_later).run_due()
+    (delivery,) = service.delivery_page(cast.ann.number, hook.id, 10, 0, None).data
+    assert delivery.attempts[0].error == "the address is not a public one"
+    assert receiver.got == []
+    assert asked == ["rebinds.example"] * 2
+
+
+def test_a_name_server_that_never_answers_holds_up_nobody_for_long() -> None:
+    over = threading.Event()
+
+    def hangs(host: str, port: int) -> list[str]:
+        over.wait(30)
+        return []
+
+    patient = BoundedLookUp(hangs, patience_seconds=0.05, at_once=2)
+    try:
+        for _ in range(4):
+            with pytest.raises(OSError, match=r"in time|at once"):
+                patient("a.example", 443)
+    finally:
+        over.set()
+    assert BoundedLookUp(look_up)("127.0.0.1", 443) == ["127.0.0.1"]
+    with pytest.raises(OSError, match=r".+"):
+        BoundedLookUp(look_up)("nobody.example.invalid", 443)
+
+
+def test_an_address_that_swallows_packets_leaves_time_for_the_next(receiver) -> None:
+    tried: list[str] = []
+
+    class Inner(httpcore2.AsyncNetworkBackend):
+        async def connect_tcp(self, host, port, timeout=None, *_):
+            tried.append(host)
+            assert timeout is not None
+            if host == "10.0.0.1":
+                await asyncio.sleep(0)
+                raise httpcore2.ConnectTimeout
+            return await httpcore2.AnyIOBackend().connect_tcp(host, port, timeout)
+
+    async def two(host: str, port: int) -> list[str]:
+        return ["10.0.0.1", "127.0.0.1"]
+
+    async def run() -> None:
+        backend = GuardedBackend(two, allow_private=True)
+        backend._inner = Inner()
+        port = int(receiver.url.split(":")[2].split("/")[0])
+        stream = await backend.connect_tcp("a.example", port)
+        await stream.aclose()
+
+    asyncio.run(run())
+    assert tried == ["10.0.0.1", "127.0.0.1"]

@@ -199,10 +199,13 @@ class JobQueue:
             finished_at_us=self._clock.now_us(),
         )
 
-    def fail(self, job: Job, error: str) -> None:
-        """It failed: queued again with a delay, or failed for good after the last attempt."""
+    def fail(self, job: Job, error: str, *, final: bool = False) -> None:
+        """It failed: queued again with a delay, or failed for good after the last attempt.
+
+        final: for good at once, since no further attempt can end otherwise.
+        """
         now_us = self._clock.now_us()
-        final = job.attempts >= MAX_ATTEMPTS
+        final = final or job.attempts >= MAX_ATTEMPTS
         delay_us = RETRY_DELAY_SECONDS * job.attempts * MICROSECONDS_PER_SECOND
         self._change_held(
             job,
@@ -218,6 +221,18 @@ class JobQueue:
         self._change_held(
             job, status="queued", lease=None, leased_until_us=None, attempts=job.attempts - 1
         )
+
+    def take_back(self) -> None:
+        """Queue again what is running, for an only process at its start: its workers are dead.
+
+        The attempt counts: a job that kills the process is given up in the end.
+        """
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.status == "running")
+                .values(status="queued", lease=None, leased_until_us=None)
+            )
 
     def cancel(self, account: int | None, kind: str, job_id: str) -> Job:
         """Stop a job that is not finished; whoever runs it learns so at its next save."""

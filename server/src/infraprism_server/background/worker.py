@@ -15,7 +15,7 @@ import structlog
 import uuid_utils
 
 from infraprism_server.background.jobs import LEASE_SECONDS, Job, JobQueue, LeaseLostError
-from infraprism_server.errors import InfraPrismError
+from infraprism_server.errors import InfraPrismError, InvalidRequest
 
 POLL_SECONDS: Final = 0.5
 _RENEW_SECONDS: Final = LEASE_SECONDS / 4
@@ -123,6 +123,8 @@ class Worker:
             self._end(job, None)
         except LeaseLostError:
             log.warning("job_lease_lost", job=job.id, kind=job.kind)
+        except InvalidRequest as error:  # what was asked for can not be done: not later either
+            self._end(job, error.message, final=True)
         except InfraPrismError as error:
             self._end(job, error.message)
         except Exception as error:  # whatever a task raises is its own failure, not the worker's
@@ -132,12 +134,12 @@ class Worker:
             renewing.set()
             renewer.join()
 
-    def _end(self, job: Job, error: str | None) -> None:
+    def _end(self, job: Job, error: str | None, *, final: bool = False) -> None:
         try:
             if error is None:
                 self._queue.release(job)
             else:
-                self._queue.fail(job, error)
+                self._queue.fail(job, error, final=final)
         except LeaseLostError:
             log.warning("job_lease_lost", job=job.id, kind=job.kind)
 

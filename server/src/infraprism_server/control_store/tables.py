@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData(
@@ -168,6 +169,7 @@ webhooks = Table(
     Column("former_secret", LargeBinary),
     Column("former_secret_until_us", BigInteger),
     Column("failing_since_us", BigInteger),  # first failure after the last success
+    Column("answered", Boolean, nullable=False, server_default=false()),  # when last asked
     Column("created_at_us", BigInteger, nullable=False),
 )
 
@@ -191,6 +193,10 @@ deliveries = Table(
     UniqueConstraint("webhook", "message"),
     Index("ix_deliveries_status_next_attempt_at_us", "status", "next_attempt_at_us"),
     Index("ix_deliveries_webhook_created_at_us", "webhook", "created_at_us"),
+    Index(
+        "ix_deliveries_webhook_status_next_attempt_at_us_id",
+        *("webhook", "status", "next_attempt_at_us", "id"),
+    ),
 )
 """One message for one endpoint."""
 

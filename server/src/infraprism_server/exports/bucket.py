@@ -100,6 +100,9 @@ class ExportBucket:
         except BaseError as error:
             raise _away(error) from error
 
+    def left(self) -> set[str]:
+        return self._folder.left()
+
     def remove(self, export_id: str) -> None:
         self._folder.remove(export_id)
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
@@ -47,6 +48,10 @@ class ExportFiles(Protocol):
         """Remove everything of an export, finished or not. Unavailable: it is to be tried again."""
         ...
 
+    def left(self) -> set[str]:
+        """Ids of the exports that have anything in the folder of this machine."""
+        ...
+
 
 class ExportFolder:
     """Finished exports in the data folder."""
@@ -57,7 +62,7 @@ class ExportFolder:
     def partial(self, export_id: str) -> Path:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         for left in self._folder.glob(f"{export_id}.*{_PARTIAL}"):
-            left.unlink(missing_ok=True)
+            _remove(left)
         return self._folder / f"{export_id}.{secrets.token_hex(4)}{_PARTIAL}"
 
     def keep(
@@ -91,7 +96,18 @@ class ExportFolder:
 
     def remove(self, export_id: str) -> None:
         for path in self._folder.glob(f"{export_id}.*"):
-            path.unlink(missing_ok=True)
+            _remove(path)
+
+    def left(self) -> set[str]:
+        return {path.name.partition(".")[0] for path in self._folder.glob("*.*")}
 
     def _path(self, export_id: str, file_format: str) -> Path:
         return self._folder / f"{export_id}.{file_format}"
+
+
+def _remove(path: Path) -> None:
+    """A file, or a folder that a workbook was made in."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from anyio import open_file, to_thread
+from anyio import AsyncFile, open_file, to_thread
 from litestar import get
 from litestar.response import Stream
 
-from infraprism_server.errors import InvalidRequest
+from infraprism_server.errors import InvalidRequest, NotFound
 from infraprism_server.exports.link import PATH_PREFIX
 from infraprism_server.exports.schemas import (
     MEDIA_TYPES,
@@ -123,9 +124,11 @@ async def download(request: ApiRequest, export_id: str, exports: ExportService) 
     query: bytes = request.scope["query_string"]
     path = request.scope["raw_path"].decode("latin-1")  # Litestar tidies the other one
     file, file_format = await to_thread.run_sync(exports.file_of, export_id, path, query)
-    size = (await to_thread.run_sync(file.stat)).st_size
+    # Opened here: what is removed from now on is still sent whole.
+    opened = await _open(file)
+    size = os.fstat(opened.wrapped.fileno()).st_size
     return Stream(
-        _chunks(file),
+        _chunks(opened),
         media_type=MEDIA_TYPES[file_format],
         headers={
             # With its length, a download that was cut off is noticed.
@@ -136,8 +139,15 @@ async def download(request: ApiRequest, export_id: str, exports: ExportService) 
     )
 
 
-async def _chunks(file: Path) -> AsyncIterator[bytes]:
-    async with await open_file(file, "rb") as opened:
+async def _open(file: Path) -> AsyncFile[bytes]:
+    try:
+        return await open_file(file, "rb")
+    except FileNotFoundError:
+        raise NotFound("This export was removed") from None
+
+
+async def _chunks(opened: AsyncFile[bytes]) -> AsyncIterator[bytes]:
+    async with opened:
         while chunk := await opened.read(_CHUNK_BYTES):
             yield chunk
 

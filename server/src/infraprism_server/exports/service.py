@@ -215,15 +215,24 @@ class ExportService:
         self._files.remove(removal.export_id)
 
     def purge(self) -> int:
-        """Remove the files of exports that have expired; how many exports those were."""
-        now_us = self._clock.now_us()
+        """Remove the files of exports that have expired, and what failed or killed ones left.
+
+        How many exports those were. A file that can not be removed now holds up none of the others.
+        """
         with self._engine.connect() as connection:
-            late = store.select_expired(connection, now_us)
-        for export_id in late:
-            self._files.remove(export_id)
+            over = store.select_over(connection, self._clock.now_us())
+            left = self._files.left()
+            over += sorted(left - store.select_known(connection, left))
+        purged = 0
+        for export_id in over:
+            try:
+                self._files.remove(export_id)
+            except Unavailable:
+                continue
             with self._engine.begin() as connection:
                 store.mark_purged(connection, export_id)
-        return len(late)
+            purged += 1
+        return purged
 
     def _write_file(self, job: ExportJob, target: Path, progress: Callable[[int], None]) -> int:
         total = self._events.page(job.where, 1, 0, None).total

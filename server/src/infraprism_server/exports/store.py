@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, Select, and_, func, insert, select, tuple_
+from sqlalchemy import Connection, RowMapping, Select, and_, func, insert, or_, select, tuple_
 
 from infraprism_server.control_store.tables import exports, jobs
 
@@ -141,10 +141,25 @@ def delete_export(connection: Connection, account: int, export_id: str) -> bool:
     return connection.execute(exports.delete().where(mine)).rowcount > 0
 
 
-def select_expired(connection: Connection, now_us: int) -> list[str]:
-    """Ids of exports, of all accounts, whose files are to be removed."""
-    late = and_(exports.c.expires_at_us <= now_us, exports.c.purged.is_(False))
-    return list(connection.execute(select(exports.c.id).where(late)).scalars())
+def select_over(connection: Connection, now_us: int) -> list[str]:
+    """Exports of all accounts whose files are to be removed: expired, failed, cancelled."""
+    expired = exports.c.expires_at_us <= now_us
+    unfinished = jobs.c.status.in_(("queued", "running"))
+    failed = and_(
+        exports.c.completed_at_us.is_(None), or_(jobs.c.id.is_(None), unfinished.is_(False))
+    )
+    over = (
+        select(exports.c.id)
+        .outerjoin(jobs, jobs.c.id == exports.c.id)
+        .where(exports.c.purged.is_(False), or_(expired, failed))
+    )
+    return list(connection.execute(over).scalars())
+
+
+def select_known(connection: Connection, export_ids: Collection[str]) -> set[str]:
+    """Those of the ids that are an export's, of whatever account."""
+    known = select(exports.c.id).where(exports.c.id.in_(export_ids))
+    return set(connection.execute(known).scalars())
 
 
 def mark_purged(connection: Connection, export_id: str) -> None:

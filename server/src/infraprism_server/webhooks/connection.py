@@ -10,8 +10,9 @@ import asyncio
 import re
 import socket
 import ssl
+import threading
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter_ns
 from typing import Any, Final
 
@@ -23,10 +24,16 @@ from infraprism_server.webhooks.attempt import Attempt
 from infraprism_server.webhooks.target import TargetNotAllowed, is_allowed
 
 TIMEOUT_SECONDS: Final = 15.0
+PATIENCE_SECONDS: Final = 3.0
+_PATIENT_THREADS: Final = 16
 MAX_RESPONSE_BYTES: Final = 64 * 1024
 EXCERPT_CHARS: Final = 1_024
 _MAX_ADDRESSES_TRIED: Final = 3
-_LOOKUP_THREADS: Final = 32
+_CONNECT_SECONDS: Final = TIMEOUT_SECONDS / _MAX_ADDRESSES_TRIED
+"""For one address: one that swallows packets leaves time for the next."""
+_LOOKUP_THREADS: Final = 512
+"""More than attempts under way: a lookup can not be cut off, and outlives the attempt it was for.
+Threads are made when they are needed."""
 _USER_AGENT: Final = f"InfraPrism-Webhooks/{__version__}"
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
@@ -49,6 +56,45 @@ class SystemResolver:
     async def __call__(self, host: str, port: int) -> list[str]:
         """Every address of the name. OSError when there is none."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, look_up, host, port)
+
+
+class BoundedLookUp:
+    """`look_up` for whoever waits for an answer: not for longer than a moment, not many at once.
+
+    A name server that never answers must not hold the threads that answer everybody else.
+    """
+
+    def __init__(
+        self,
+        look_up: Callable[[str, int], list[str]],
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+        at_once: int = _PATIENT_THREADS,
+    ) -> None:
+        self._look_up = look_up
+        self._patience_seconds = patience_seconds
+        self._free = threading.Semaphore(at_once)
+
+    def __call__(self, host: str, port: int) -> list[str]:
+        """Every address of the name. OSError when there is none, or none in time."""
+        if not self._free.acquire(blocking=False):
+            raise OSError("too many names are looked up at once")
+        found: Future[list[str]] = Future()
+        threading.Thread(
+            target=self._run, args=(host, port, found), name="webhook-look-up", daemon=True
+        ).start()
+        try:
+            return found.result(self._patience_seconds)
+        except TimeoutError:
+            raise OSError("the name was not looked up in time") from None
+
+    def _run(self, host: str, port: int, found: Future[list[str]]) -> None:
+        try:
+            found.set_result(self._look_up(host, port))
+        except BaseException as error:  # noqa: BLE001 - it is the caller's
+            found.set_exception(error)
+        finally:
+            self._free.release()
 
 
 def look_up(host: str, port: int) -> list[str]:
@@ -82,13 +128,13 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
             is_allowed(address, allow_private=self._allow_private) for address in addresses
         ):
             raise TargetNotAllowed
-        failure: httpcore2.NetworkError | None = None
+        failure: httpcore2.NetworkError | httpcore2.ConnectTimeout | None = None
         for address in addresses[:_MAX_ADDRESSES_TRIED]:
             try:
                 return await self._inner.connect_tcp(
-                    address, port, timeout, local_address, socket_options
+                    address, port, timeout or _CONNECT_SECONDS, local_address, socket_options
                 )
-            except httpcore2.NetworkError as error:
+            except (httpcore2.NetworkError, httpcore2.ConnectTimeout) as error:
                 failure = error
         assert failure is not None
         raise failure

@@ -65,6 +65,12 @@ def insert_deliveries(connection: Connection, rows: Sequence[DeliveryRow]) -> No
         connection.execute(insert(deliveries), [msgspec.structs.asdict(row) for row in rows])
 
 
+def any_due(connection: Connection, now_us: int) -> bool:
+    """Whether anything may be sent now, to whomever: cheap, and mostly no."""
+    one = select(deliveries.c.id).where(_is_due(now_us)).limit(1)
+    return connection.execute(one).first() is not None
+
+
 def select_due(
     connection: Connection,
     now_us: int,
@@ -72,40 +78,48 @@ def select_due(
     per_webhook: int,
     busy: Sequence[str],
     *,
-    skip_failing: bool,
-) -> list[tuple[DeliveryRow, bool]]:
-    """What may be sent now, and whether its endpoint has been failing.
+    answered: bool,
+) -> list[DeliveryRow]:
+    """What may be sent now to endpoints that answered last time, or to those that did not yet.
 
-    At most `per_webhook` of each endpoint, one of a failing one, none of the `busy` ones: no
-    backlog hides the rest.
+    At most `per_webhook` of each endpoint and none of the `busy` ones. Costs a look into an index
+    for each endpoint: no backlog hides the rest, or makes it slow.
     """
-    place = func.row_number().over(
-        partition_by=deliveries.c.webhook,
-        order_by=(deliveries.c.next_attempt_at_us, deliveries.c.id),
+    oldest = (
+        select(deliveries.c.next_attempt_at_us)
+        .where(deliveries.c.webhook == webhooks.c.id, _is_due(now_us))
+        .order_by(deliveries.c.next_attempt_at_us)
+        .limit(1)
+        .correlate(webhooks)
+        .scalar_subquery()
     )
-    due = (
-        select(deliveries, webhooks.c.failing_since_us, place.label("place"))
-        .join(webhooks, webhooks.c.id == deliveries.c.webhook)
-        .where(_is_due(now_us), webhooks.c.enabled)
-    )
-    if skip_failing:
-        due = due.where(webhooks.c.failing_since_us.is_(None))
-    if busy:
-        due = due.where(deliveries.c.webhook.not_in(busy))
-    ranked = due.subquery()
-    page = (
-        select(ranked)
+    endpoints = (
+        select(webhooks.c.id, oldest.label("oldest"))
         .where(
-            ranked.c.place <= per_webhook,
-            or_(ranked.c.place == 1, ranked.c.failing_since_us.is_(None)),
+            webhooks.c.enabled,
+            webhooks.c.answered.is_(answered),
+            webhooks.c.id.not_in(busy),
         )
-        .order_by(ranked.c.next_attempt_at_us, ranked.c.id)
+        .subquery()
+    )
+    next_ones = (
+        select(endpoints.c.id)
+        .where(endpoints.c.oldest.is_not(None))
+        .order_by(endpoints.c.oldest, endpoints.c.id)
         .limit(limit)
     )
-    return [
-        (_delivery(row), row["failing_since_us"] is not None)
-        for row in connection.execute(page).mappings()
-    ]
+    found: list[DeliveryRow] = []
+    for webhook in connection.execute(next_ones).scalars().all():
+        its_next = (
+            select(deliveries)
+            .where(deliveries.c.webhook == webhook, _is_due(now_us))
+            .order_by(deliveries.c.next_attempt_at_us, deliveries.c.id)
+            .limit(min(per_webhook, limit - len(found)))
+        )
+        found += [_delivery(row) for row in connection.execute(its_next).mappings()]
+        if len(found) >= limit:
+            break
+    return found
 
 
 def lease(connection: Connection, delivery_id: str, holder: str, now_us: int) -> bool:
@@ -115,10 +129,16 @@ def lease(connection: Connection, delivery_id: str, holder: str, now_us: int) ->
     return connection.execute(held).rowcount == 1
 
 
-def release(connection: Connection, delivery_id: str, holder: str) -> None:
-    """Give a delivery back unsent: due at once for whoever comes next."""
-    mine = and_(deliveries.c.id == delivery_id, deliveries.c.lease == holder)
+def release(connection: Connection, delivery_ids: Sequence[str], holder: str) -> None:
+    """Give deliveries back unsent: due at once for whoever comes next."""
+    mine = and_(deliveries.c.id.in_(delivery_ids), deliveries.c.lease == holder)
     connection.execute(deliveries.update().where(mine).values(lease=None, leased_until_us=None))
+
+
+def release_all(connection: Connection) -> None:
+    """Give back what anybody holds."""
+    held = deliveries.c.lease.is_not(None)
+    connection.execute(deliveries.update().where(held).values(lease=None, leased_until_us=None))
 
 
 def record(

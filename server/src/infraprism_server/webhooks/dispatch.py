@@ -32,8 +32,8 @@ class Leased(msgspec.Struct, frozen=True):
     row: DeliveryRow
     url: str
     sealed: list[bytes]
-    failing: bool
-    """Whether the endpoint has failed since its last success: such ones share fewer places."""
+    answered: bool
+    """Whether the endpoint took what was sent to it last; one that did not may let us wait."""
 
 
 class Dispatch:
@@ -45,6 +45,11 @@ class Dispatch:
         self._box = box
         self._holder = uuid_utils.uuid7().hex
         self._random = random.SystemRandom()
+
+    def take_back(self) -> None:
+        """Free what is leased, for an only process at its start: whoever leased it is dead."""
+        with self._engine.begin() as connection:
+            deliveries.release_all(connection)
 
     def fan_out(self) -> int:
         """Make deliveries of what the outbox holds; how many messages there were."""
@@ -60,25 +65,33 @@ class Dispatch:
         return len(messages)
 
     def lease(
-        self, limit: int, per_webhook: int, busy: Sequence[str], *, skip_failing: bool = False
+        self, answering: int, others: int, per_webhook: int, busy: Sequence[str]
     ) -> list[Leased]:
-        """Take what is due, a bounded number for each endpoint and none for the busy ones."""
+        """Take what is due: so many of endpoints that answer, so many of new and failing ones.
+
+        Of each endpoint at most `per_webhook`, of the others a single one, of the `busy` none.
+        """
         now_us = self._clock.now_us()
+        due: list[DeliveryRow] = []
         with self._engine.connect() as connection:
-            due = deliveries.select_due(
-                connection, now_us, limit, per_webhook, busy, skip_failing=skip_failing
-            )
+            if deliveries.any_due(connection, now_us):
+                for limit, each, answered in ((answering, per_webhook, True), (others, 1, False)):
+                    if limit > 0:
+                        due += deliveries.select_due(
+                            connection, now_us, limit, each, busy, answered=answered
+                        )
         if not due:
             return []
         leased: list[Leased] = []
         with self._engine.begin() as connection:
-            for row, failing in due:
+            for row in due:
                 endpoint = store.find_webhook(connection, row.account, row.webhook)
                 if endpoint is None or not deliveries.lease(
                     connection, row.id, self._holder, now_us
                 ):
                     continue
-                leased.append(Leased(row, endpoint.url, _sealed(endpoint, now_us), failing))
+                sealed = _sealed(endpoint, now_us)
+                leased.append(Leased(row, endpoint.url, sealed, endpoint.answered))
         return leased
 
     def secrets_of(self, leased: Leased) -> list[str]:
@@ -86,27 +99,47 @@ class Dispatch:
         context = secret_context(leased.row.webhook)
         return [self._box.open(sealed, context) for sealed in leased.sealed]
 
-    def record(self, leased: Leased, attempt: Attempt) -> None:
-        """Write the attempt down, and what follows from it for delivery and endpoint."""
-        row = leased.row
-        now_us = self._clock.now_us()
-        with self._engine.begin() as connection:
-            endpoint = store.find_webhook(connection, row.account, row.webhook)
-            if endpoint is None:  # deleted meanwhile, with its deliveries
-                return
-            if attempt.succeeded:
-                done = {"status": "delivered", "next_attempt_at_us": None, "finished_at_us": now_us}
-                if deliveries.record(connection, row, self._holder, attempt, **done):
-                    store.update_webhook(
-                        connection, row.account, row.webhook, failing_since_us=None
-                    )
-                return
-            self._record_failure(connection, endpoint, row, attempt, now_us)
+    def record(self, made: Sequence[tuple[Leased, Attempt]]) -> None:
+        """Write attempts down, and what follows from each for its delivery and endpoint.
 
-    def give_back(self, leased: Leased) -> None:
+        One transaction: a sync of the disk for all that ended meanwhile. What can not be written
+        is left out, is sent again when its lease is over, and holds up none of the others.
+        """
+        if not made:
+            return
+        try:
+            with self._engine.begin() as connection:
+                for leased, attempt in made:
+                    self._record(connection, leased.row, attempt)
+        except Exception as error:  # noqa: BLE001 - whatever the store has against one of them
+            if len(made) == 1:
+                log.error(  # noqa: TRY400 - one line for each of hundreds
+                    "delivery_not_recorded", delivery=made[0][0].row.id, error=repr(error)[:500]
+                )
+                return
+            for each in made:
+                self.record([each])
+
+    def _record(self, connection: Connection, row: DeliveryRow, attempt: Attempt) -> None:
+        now_us = self._clock.now_us()
+        endpoint = store.find_webhook(connection, row.account, row.webhook)
+        if endpoint is None:  # deleted meanwhile, with its deliveries
+            return
+        if not attempt.succeeded:
+            self._record_failure(connection, endpoint, row, attempt, now_us)
+            return
+        done = {"status": "delivered", "next_attempt_at_us": None, "finished_at_us": now_us}
+        written = deliveries.record(connection, row, self._holder, attempt, **done)
+        if written and not endpoint.answered:
+            store.update_webhook(
+                connection, row.account, row.webhook, answered=True, failing_since_us=None
+            )
+
+    def give_back(self, cut: Sequence[Leased]) -> None:
         """Unsent, or cut off by a shutdown: due at once for the next sender."""
-        with self._engine.begin() as connection:
-            deliveries.release(connection, leased.row.id, self._holder)
+        if cut:
+            with self._engine.begin() as connection:
+                deliveries.release(connection, [each.row.id for each in cut], self._holder)
 
     def _record_failure(
         self,
@@ -127,15 +160,14 @@ class Dispatch:
             values |= {"status": "failed", "finished_at_us": now_us}
         if not deliveries.record(connection, row, self._holder, attempt, **values):
             return
-        changed: dict[str, object] = {}
+        changed: dict[str, object] = {"answered": False}
         if endpoint.failing_since_us is None:
             changed["failing_since_us"] = now_us
         if reason is not None and endpoint.enabled:
             changed |= {"enabled": False, "disabled_reason": reason}
             deliveries.give_up_pending(connection, endpoint.id, now_us)
             log.warning("webhook_disabled", webhook=endpoint.id, reason=reason)
-        if changed:
-            store.update_webhook(connection, endpoint.account, endpoint.id, **changed)
+        store.update_webhook(connection, endpoint.account, endpoint.id, **changed)
 
 
 def _sealed(endpoint: WebhookRow, now_us: int) -> list[bytes]:

@@ -103,6 +103,7 @@ class WebhookService:
             former_secret=None,
             former_secret_until_us=None,
             failing_since_us=None,
+            answered=False,
             created_at_us=now_us,
         )
 
@@ -138,7 +139,8 @@ class WebhookService:
         values: dict[str, object] = {}
         if change.url is not msgspec.UNSET:
             self._check_url(change.url)
-            values["url"] = change.url
+            # What the former address did says nothing about this one.
+            values |= {"url": change.url, "failing_since_us": None, "answered": False}
         if change.events is not msgspec.UNSET:
             values["events"] = store.events_text(tuple(dict.fromkeys(change.events)))
         if change.enabled is not msgspec.UNSET:
@@ -242,7 +244,7 @@ class WebhookService:
         try:
             addresses = self._look_up(target.host, target.port)
         except (OSError, UnicodeError):
-            return  # it may get its name later; every attempt looks again
+            return  # it may get its name later, or in time: every attempt looks again
         if not all(is_allowed(each, allow_private=self._allow_private) for each in addresses):
             raise not_public()
 

@@ -24,6 +24,7 @@ class WebhookRow(msgspec.Struct, frozen=True, kw_only=True):
     former_secret: bytes | None
     former_secret_until_us: int | None
     failing_since_us: int | None
+    answered: bool
     created_at_us: int
 
 

@@ -1,7 +1,7 @@
 """The delivery worker: one thread with an event loop that sends what is due.
 
-An endpoint has a few places at once, one that has been failing has a single place, and failing
-ones together have half of all places: whoever hangs waits with his own kind.
+An endpoint that answers has a few places at once, a new, failing or hanging one a single place.
+Those have places of their own: they wait with their own kind, however many there are.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
@@ -26,9 +25,12 @@ from infraprism_server.webhooks.measures import DeliveryMeasures
 from infraprism_server.webhooks.signature import headers_for
 
 POLL_SECONDS: Final = 0.25
-PLACES: Final = 256
-FAILING_PLACES: Final = PLACES // 2
+PLACES: Final = 128
+"""Attempts at endpoints that answer."""
+WAITING_PLACES: Final = 256
+"""Attempts at endpoints that are new or have been failing, or that let us wait just now."""
 PLACES_PER_WEBHOOK: Final = 4
+HANGS_AFTER_SECONDS: Final = 1.0
 _STORE_THREADS: Final = 4
 
 T = TypeVar("T")
@@ -105,6 +107,17 @@ class DeliveryWorker:
             return under_way.made
 
 
+class _Sending(NamedTuple):
+    """An attempt under way."""
+
+    leased: Leased
+    began: float
+
+    def waits(self) -> bool:
+        """Whether it is one of those that may take long."""
+        return not self.leased.answered or time.monotonic() - self.began >= HANGS_AFTER_SECONDS
+
+
 class _UnderWay:
     """The attempts of one event loop."""
 
@@ -116,36 +129,41 @@ class _UnderWay:
         clock: Clock,
         measures: DeliveryMeasures | None,
     ) -> None:
-        self.tasks: dict[asyncio.Task[None], Leased] = {}
+        self.tasks: dict[asyncio.Task[None], _Sending] = {}
         self.made = 0
         self._dispatch = dispatch
         self._sender = sender
         self._threads = threads
         self._clock = clock
         self._measures = measures
+        self._answered: list[tuple[Leased, Attempt]] = []
+        self._one_writes = asyncio.Lock()
+        self._writes: set[asyncio.Task[None]] = set()
 
     async def take_more(self) -> bool:
         """Fan out and lease what there are places for; whether there was anything."""
         for task in [task for task in self.tasks if task.done()]:
             del self.tasks[task]
-            task.result()  # the store failed: whoever runs this waits and begins anew
         told = await self._in_thread(self._dispatch.fan_out)
-        free = PLACES - len(self.tasks)
-        if free <= 0:
-            return False
-        places = Counter(leased.row.webhook for leased in self.tasks.values())
-        failing = {leased.row.webhook for leased in self.tasks.values() if leased.failing}
-        full = len([1 for leased in self.tasks.values() if leased.failing]) >= FAILING_PLACES
+        waiting = [each for each in self.tasks.values() if each.waits()]
+        slow = WAITING_PLACES - len(waiting)
+        # Whatever waits: together there are never more than both kinds of places.
+        quick = min(PLACES - (len(self.tasks) - len(waiting)), PLACES + slow)
+        if quick <= 0 and slow <= 0:
+            return bool(told)
+        places = Counter(each.leased.row.webhook for each in self.tasks.values())
+        hanging = {each.leased.row.webhook for each in waiting}
         busy = [
             webhook
             for webhook, count in places.items()
-            if count >= PLACES_PER_WEBHOOK or webhook in failing
+            if count >= PLACES_PER_WEBHOOK or webhook in hanging
         ]
         leased = await self._in_thread(
-            lambda: self._dispatch.lease(free, PLACES_PER_WEBHOOK, busy, skip_failing=full)
+            lambda: self._dispatch.lease(max(quick, 0), max(slow, 0), PLACES_PER_WEBHOOK, busy)
         )
         for each in leased:
-            self.tasks[asyncio.create_task(self._deliver(each))] = each
+            sending = _Sending(each, time.monotonic())
+            self.tasks[asyncio.create_task(self._deliver(each))] = sending
         return bool(told or leased)
 
     async def wait(self, seconds: float) -> None:
@@ -156,33 +174,50 @@ class _UnderWay:
             await asyncio.sleep(seconds)
 
     async def cut_off(self) -> None:
-        """Cancel the attempts and give their deliveries back."""
+        """Cancel the attempts and give their deliveries back; what was answered is written down."""
         left = dict(self.tasks)
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        for task, leased in left.items():
-            if task.cancelled():
-                await self._in_thread(partial(self._dispatch.give_back, leased))
+        await asyncio.gather(*self._writes, return_exceptions=True)
+        cut = [sending.leased for task, sending in left.items() if task.cancelled()]
+        await self._in_thread(lambda: self._dispatch.give_back(cut))
 
     async def _deliver(self, leased: Leased) -> None:
-        started_at_us = self._clock.now_us()
         began = time.monotonic()
-        try:
-            secrets = self._dispatch.secrets_of(leased)
-        except SecretUnreadable as error:
-            log.error("webhook_secret_unreadable", webhook=leased.row.webhook)  # noqa: TRY400
-            attempt = Attempt(started_at_us=started_at_us, duration_ms=0, error=error.message)
-        else:
-            body = leased.row.body.encode()
-            timestamp = started_at_us // MICROSECONDS_PER_SECOND
-            headers = headers_for(secrets, leased.row.message, timestamp, body)
-            attempt = await self._sender.post(leased.url, headers, body)
+        attempt = await self._attempt(leased)
         self.made += 1
         if self._measures is not None:
             self._measures.attempted(attempt, time.monotonic() - began)
+        self._answered.append((leased, attempt))
+        write = asyncio.create_task(self._write_down())
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
         # Shielded: what was answered is written down even when the worker ends just now.
-        await asyncio.shield(self._in_thread(lambda: self._dispatch.record(leased, attempt)))
+        await asyncio.shield(write)
+
+    async def _write_down(self) -> None:
+        """Whoever comes first writes for all that wait; a killed process loses little of it."""
+        async with self._one_writes:
+            made, self._answered = self._answered, []
+            if made:
+                await self._in_thread(lambda: self._dispatch.record(made))
+
+    async def _attempt(self, leased: Leased) -> Attempt:
+        started_at_us = self._clock.now_us()
+        try:
+            secrets = self._dispatch.secrets_of(leased)
+            body = leased.row.body.encode()
+            timestamp = started_at_us // MICROSECONDS_PER_SECOND
+            headers = headers_for(secrets, leased.row.message, timestamp, body)
+        except SecretUnreadable as error:
+            log.error("webhook_secret_unreadable", webhook=leased.row.webhook)  # noqa: TRY400
+            return Attempt(started_at_us=started_at_us, duration_ms=0, error=error.message)
+        except Exception:  # what can not be sent has failed like any other, and holds up nobody
+            log.exception("delivery_not_sent", delivery=leased.row.id)
+            why = "it can not be signed and sent; the log has the details"
+            return Attempt(started_at_us=started_at_us, duration_ms=0, error=why)
+        return await self._sender.post(leased.url, headers, body)
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)

@@ -16,7 +16,7 @@ from infraprism_server.errors import StartupError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every revision there is, oldest first. Alembic takes 0.3 s to import: with this list a start
 with nothing to migrate, the usual one, does without it. A test compares it with versions/."""
 HEAD = REVISIONS[-1]

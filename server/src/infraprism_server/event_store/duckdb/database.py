@@ -84,8 +84,9 @@ class Database:
         self._deadlines = Deadlines(read_timeout_seconds)
         self.instance_id = instance_id
         self.steps = steps
+        self.memory_limit = f"{memory_limit_mb or default_memory_limit_mb()}MB"
         self._config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": f"{memory_limit_mb or default_memory_limit_mb()}MB",
+            "memory_limit": self.memory_limit,
             "threads": str(threads or os.cpu_count() or 1),
             "checkpoint_threshold": checkpoint_threshold,
             # Merging small row groups takes 100 to 250 ms each, and commits wait for it: one a

@@ -12,6 +12,7 @@ import duckdb
 from infraprism_server.errors import Unavailable
 from infraprism_server.event_store.contract import EventFilter, ExportFormat
 from infraprism_server.event_store.duckdb import csv_lines
+from infraprism_server.event_store.duckdb.block_cache import BlockCache
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.filters import select
 
@@ -47,7 +48,10 @@ def export(
         events = f"SELECT * FROM events WHERE {text}"  # noqa: S608
         statement = _statement(file_format, events, f"'{target}'")
         values = [*condition.values, where.account, where.account]
-        with _Watch(cursor, progress) as watch:
+        with (
+            BlockCache(cursor, database.memory_limit) as cache,
+            _Watch(cursor, cache, progress) as watch,
+        ):
             try:
                 ((rows,),) = cursor.execute(statement, values).fetchall()
             except duckdb.InterruptException:
@@ -63,10 +67,14 @@ class _Watch:
     """Tells how far a statement is while it runs; what `progress` raises interrupts it."""
 
     def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, progress: Callable[[float], None]
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        cache: BlockCache,
+        progress: Callable[[float], None],
     ) -> None:
         self.raised: Exception | None = None
         self._cursor = cursor
+        self._cache = cache
         self._progress = progress
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._tell, name="export-progress", daemon=True)
@@ -83,6 +91,7 @@ class _Watch:
         while not self._done.wait(_PROGRESS_SECONDS):
             percent = self._cursor.query_progress()
             try:
+                self._cache.trim()
                 self._progress(min(max(percent / 100, 0.0), 1.0))
             except Exception as error:  # noqa: BLE001 - the caller's, raised where it waits
                 self.raised = error
