@@ -43,6 +43,8 @@ class Counters:
             self._sent += events
 
     def dropped(self, reason: str, events: int = 1) -> None:
+        if not events:
+            return
         with self._lock:
             self._dropped[reason] = self._dropped.get(reason, 0) + events
 

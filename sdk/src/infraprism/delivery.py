@@ -55,6 +55,11 @@ def full_jitter(attempt: int) -> float:
     return random.uniform(0.0, bound)  # noqa: S311 - spreads clients, hides nothing
 
 
+def drain_pause(gather_seconds: float) -> float:
+    """Seconds between two batches of what an outage left: half to one and a half of the usual."""
+    return gather_seconds * random.uniform(0.5, 1.5)  # noqa: S311
+
+
 class Delivery:
     """Posts batches. Owned by one thread; made anew after a fork."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from infraprism.counters import Counters
@@ -20,8 +20,15 @@ class EventQueue:
     """Bounded in events and in bytes. `put` takes microseconds and never waits for the network."""
 
     def __init__(
-        self, counters: Counters, *, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES
+        self,
+        counters: Counters,
+        *,
+        max_events: int = MAX_EVENTS,
+        max_bytes: int = MAX_BYTES,
+        gave_way: Callable[[Event], None] | None = None,
     ) -> None:
+        """`gave_way` is told of each event that was dropped for newer ones."""
+        self._gave_way = gave_way
         self.counters = counters
         self.arrived = threading.Event()
         self._max_events = max_events
@@ -35,16 +42,20 @@ class EventQueue:
 
     def put(self, event: Event) -> None:
         size = size_bytes(event)
-        dropped = 0
+        dropped: list[Event] = []
         with self._lock:
             self._events.append((event, size))
             self._bytes += size
             while self._bytes > self._max_bytes or len(self._events) > self._max_events:
-                self._bytes -= self._events.popleft()[1]
-                dropped += 1
+                oldest, its_size = self._events.popleft()
+                self._bytes -= its_size
+                dropped.append(oldest)
         self.counters.queued()
         if dropped:
-            self.counters.dropped("queue_full", dropped)
+            self.counters.dropped("queue_full", len(dropped))
+            if self._gave_way is not None:
+                for oldest in dropped:
+                    self._gave_way(oldest)
         if not self.arrived.is_set():
             self.arrived.set()
 

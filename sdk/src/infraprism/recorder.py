@@ -38,7 +38,9 @@ def uploader(api_key: str | None = None, base_url: str | None = None) -> Uploade
     where = (settings.root, settings.api_key)
     with _lock:
         if where not in _uploaders:
-            _uploaders[where] = Uploader(settings.root, settings.api_key)
+            _uploaders[where] = Uploader(
+                settings.root, settings.api_key, spool_folder=settings.spool_folder
+            )
         return _uploaders[where]
 
 

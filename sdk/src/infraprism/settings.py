@@ -22,6 +22,7 @@ class Settings:
     api_key: str | None
     root: str
     disabled: bool
+    spool_folder: str | None = None
 
     @classmethod
     def from_environment(cls, api_key: str | None = None, base_url: str | None = None) -> Settings:
@@ -29,7 +30,8 @@ class Settings:
         key = api_key or os.environ.get("INFRAPRISM_API_KEY", "").strip() or None
         address = base_url or os.environ.get("INFRAPRISM_BASE_URL", "").strip() or DEFAULT_BASE_URL
         disabled = os.environ.get("INFRAPRISM_DISABLED", "").strip().lower() in _TRUE
-        return cls(key, api_root(address), disabled)
+        spool = os.environ.get("INFRAPRISM_SPOOL_DIR", "").strip() or None
+        return cls(key, api_root(address), disabled, spool)
 
     def __repr__(self) -> str:
         # A log line that shows the settings must not show the key.

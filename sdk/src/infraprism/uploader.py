@@ -11,20 +11,23 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from infraprism.counters import Counters
-from infraprism.delivery import Delivery, full_jitter
+from infraprism.delivery import Delivery, drain_pause, full_jitter
 from infraprism.event import Event, completed
 from infraprism.queue import MAX_BYTES, MAX_EVENTS, EventQueue
 from infraprism.quiet import log, own_error
 from infraprism.reporting import Reports
+from infraprism.spool import SEGMENT, Spool, spool_in
 
 if TYPE_CHECKING:
     from infraprism.limits import KnownLimits
 
 BATCH_EVENTS = 500
 GATHER_SECONDS = 0.5
+ADOPT_SECONDS = 60.0
 EXIT_BUDGET_SECONDS = 2.0
 _IDLE_SECONDS = 1.0
 _EXIT_MARGIN_SECONDS = 0.2
+_FULL = 0.8
 
 
 class Uploader:
@@ -38,6 +41,7 @@ class Uploader:
         max_events: int = MAX_EVENTS,
         max_bytes: int = MAX_BYTES,
         gather_seconds: float = GATHER_SECONDS,
+        spool_folder: str | None = None,
     ) -> None:
         self._root = root
         self._api_key = api_key
@@ -45,6 +49,8 @@ class Uploader:
         self._max_bytes = max_bytes
         self._gather_seconds = gather_seconds
         self._limits: KnownLimits | None = None
+        self._spool_folder = spool_folder
+        self._spool: Spool | None = None
         self._start_anew()
         _uploaders.add(self)
 
@@ -54,9 +60,17 @@ class Uploader:
         What the parent had queued stays the parent's to send, so a fork never doubles an event.
         """
         self.counters = Counters()
+        if self._spool is not None:
+            self._spool.left_by_parent()
+        self._spool = spool_in(self._spool_folder, self._root, self._api_key)
         self.queue = EventQueue(
-            self.counters, max_events=self._max_events, max_bytes=self._max_bytes
+            self.counters,
+            max_events=self._max_events,
+            max_bytes=self._max_bytes,
+            gave_way=None if self._spool is None else self._spool.settle,
         )
+        self._adopt_after = 0.0
+        self._drains = False
         self._delivery = Delivery(self._root, self._api_key, self.counters, self._answered)
         self._start_lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -84,6 +98,8 @@ class Uploader:
                 own_error("reading who is blocked", error)
 
     def record(self, event: Event) -> None:
+        if self._spool is not None:
+            self._spool.append(completed(event))
         self.queue.put(event)
         self.start()
 
@@ -155,7 +171,9 @@ class Uploader:
 
     def _step(self) -> bool:
         """Wait for events, gather a batch, send it until the server has it. False: at the end."""
+        self._adopt()
         self.queue.arrived.wait(_IDLE_SECONDS)
+        self._spread()
         gathers = len(self.queue) < BATCH_EVENTS and not self.queue.has_later
         if gathers and not self._closed.is_set():
             self._hurry.wait(self._gather_seconds)
@@ -169,16 +187,31 @@ class Uploader:
             return not self._closed.is_set()
         return self._deliver(batch)
 
+    def _adopt(self) -> None:
+        """Take over what processes that are gone left in the spool."""
+        if self._spool is not None and time.monotonic() >= self._adopt_after:
+            self._adopt_after = time.monotonic() + ADOPT_SECONDS
+            self.queue.put_later(self._spool.orphans(), b"")
+
+    def _spread(self) -> None:
+        """After an outage: no faster than twice the usual pace, while there is room to wait."""
+        waiting = len(self.queue)
+        self._drains = self._drains and waiting >= BATCH_EVENTS
+        if self._drains and waiting < self._max_events * _FULL and not self._closed.is_set():
+            self._hurry.wait(drain_pause(self._gather_seconds))
+
     def _deliver(self, batch: list[Event]) -> bool:
         """Until the server has it; at exit one attempt more. What waits behind is bounded."""
         while batch:
             was_closing = self._closed.is_set()
             outcome = self._delivery.send(batch)
+            self._settle(batch, outcome.retry)
             batch = outcome.retry
             self._settled(len(batch))
             if not batch:
                 if self._attempt:
                     log.warning("infraprism: uploads work again")
+                    self._drains = True
                 self._attempt = 0
                 self._report()
                 return True
@@ -187,13 +220,27 @@ class Uploader:
                     "infraprism: uploads fail (%s); events are kept and sent later", outcome.problem
                 )
             if was_closing:
-                self.counters.dropped("at_exit", len(batch) + len(self.queue))
+                self.counters.dropped("at_exit", self._lost_at_exit(batch))
                 self._settled(0)
                 return False
             wait = outcome.wait_seconds
             self._closed.wait(full_jitter(self._attempt) if wait is None else wait)
             self._attempt += 1
         return True
+
+    def _settle(self, batch: list[Event], retry: list[Event]) -> None:
+        if self._spool is not None:
+            kept = {event["id"] for event in retry}
+            for event in batch:
+                if event["id"] not in kept:
+                    self._spool.settle(event)
+
+    def _lost_at_exit(self, batch: list[Event]) -> int:
+        """What stands in the spool is not lost: another process sends it."""
+        if self._spool is None:
+            return len(batch) + len(self.queue)
+        left = batch + self.queue.take(self._max_events)
+        return sum(1 for event in left if SEGMENT not in event)
 
     def _settled(self, left: int) -> None:
         with self._idle:
