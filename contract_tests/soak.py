@@ -19,13 +19,13 @@ from contract_tests.harness.server_process import ServerProcess
 from contract_tests.soak_rounds import ROUNDS
 
 
-def play(name: str, seed: int) -> tuple[int, str | None]:
+def play(name: str, seed: int, length: float = 1.0) -> tuple[int, str | None]:
     """One round on a server of its own: attempts, and what went wrong."""
     with TemporaryDirectory(prefix="infraprism-soak-") as folder:
         server = ServerProcess(Path(folder), ENVIRONMENT)
         try:
             server.start()
-            return ROUNDS[name](server, seed), None
+            return ROUNDS[name](server, seed, length), None
         except Exception:  # noqa: BLE001 - counted, shown, and the soak goes on
             return 0, f"{traceback.format_exc()}\n{server.log()}"
         finally:
@@ -39,6 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--only", choices=ROUNDS, action="append")
     parser.add_argument("--once", action="store_true", help="the rounds that --only names, once")
+    parser.add_argument(
+        "--length", type=float, default=1.0, help="of each round, as a fraction of its long form"
+    )
     options = parser.parse_args(arguments)
     names = options.only or list(ROUNDS)
     seeds = Random(options.seed)
@@ -49,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     while played == 0 or (time.monotonic() < end and not (options.once and played >= len(names))):
         name = names[played % len(names)]
         began = time.monotonic()
-        attempts, wrong = play(name, seed)
+        attempts, wrong = play(name, seed, options.length)
         played += 1
         totals[name] += attempts
         failures += wrong is not None
@@ -57,7 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stdout.write(f"{name} seed {seed}: {told} in {time.monotonic() - began:.0f} s\n")
         if wrong:
             sys.stdout.write(
-                f"{wrong}\nreplay: make soak ARGS='--only {name} --seed {seed} --once'\n"
+                f"{wrong}\nreplay: make soak ARGS='--only {name} --seed {seed} --once"
+                f" --length {options.length:g}'\n"
             )
         sys.stdout.flush()
         seed = seeds.randrange(1, 2**31)

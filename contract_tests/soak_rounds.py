@@ -47,87 +47,97 @@ REPEATED = (
 )
 """Tests whose long form is the short one, with other seeds."""
 
-Round = Callable[[ServerProcess, int], int]
-"""One round on a fresh server from a seed; how many attempts it made. AssertionError on failure."""
+Round = Callable[[ServerProcess, int, float], int]
+"""One round on a fresh server from a seed, and a fraction of its length (1.0: as its docstring
+says); how many attempts it made. AssertionError on failure."""
 
 
-def crash(server: ServerProcess, seed: int) -> int:
+def _share(amount: int, length: float) -> int:
+    return max(1, round(amount * length))
+
+
+def crash(server: ServerProcess, seed: int, length: float) -> int:
     """R1, R4: ten kills; acknowledged events."""
-    return crash_cycles(server, server.add_account("crash"), seed=seed, cycles=10)
+    return crash_cycles(server, server.add_account("crash"), seed=seed, cycles=_share(10, length))
 
 
-def terminate(server: ServerProcess, seed: int) -> int:
+def terminate(server: ServerProcess, seed: int, length: float) -> int:
     """R5: ten SIGTERMs."""
-    return len(terminate_cycles(server, server.add_account("term"), seed=seed, cycles=10))
+    return len(
+        terminate_cycles(server, server.add_account("term"), seed=seed, cycles=_share(10, length))
+    )
 
 
-def unanswered(server: ServerProcess, seed: int) -> int:
+def unanswered(server: ServerProcess, seed: int, length: float) -> int:
     """R7: twenty kills between write and answer."""
     account = server.add_account("between")
-    return kill_between_write_and_answer(server, account, seed=seed, rounds=20)
+    return kill_between_write_and_answer(server, account, seed=seed, rounds=_share(20, length))
 
 
-def recovery(server: ServerProcess, seed: int) -> int:
+def recovery(server: ServerProcess, seed: int, length: float) -> int:
     """R6: a million events, kill -9, ready again within 10 s."""
     client = server.client(server.add_account("many"))
-    store_many(client, seed=seed, events=1_000_000)
+    events = _share(1_000, length) * 1_000
+    store_many(client, seed=seed, events=events)
     seconds = server.restart()
     assert seconds <= 10, f"{seconds:.1f} s until ready"
-    return 1_000_000
+    return events
 
 
-def interleavings(server: ServerProcess, seed: int) -> int:
+def interleavings(server: ServerProcess, seed: int, length: float) -> int:
     """R11: a thousand interleavings of retries."""
     account = server.add_account("interleaved")
     clients = [server.client(account), server.client(account)]
-    return run_interleavings(clients, start=seed, examples=1_000)
+    return run_interleavings(clients, start=seed, examples=_share(1_000, length))
 
 
-def edge_times(server: ServerProcess, seed: int) -> int:
+def edge_times(server: ServerProcess, seed: int, length: float) -> int:
     """R12: ten thousand timestamps at edges."""
     client = server.client(server.add_account("edges"))
-    return check_edge_times(client, seed=seed, amount=10_000)
+    return check_edge_times(client, seed=seed, amount=_share(10_000, length))
 
 
-def replays(server: ServerProcess, seed: int) -> int:
+def replays(server: ServerProcess, seed: int, length: float) -> int:
     """R19, R21: at least 500 requests of A replayed with B's key."""
     owner = Recorder(server.url, server.add_account("owner").key)
     other = server.client(server.add_account("other"))
-    return check_replay(owner, other, mark=f"canary-{seed}", seed=seed, rounds=12)
+    return check_replay(owner, other, mark=f"canary-{seed}", seed=seed, rounds=_share(12, length))
 
 
-def crossings(server: ServerProcess, seed: int) -> int:
+def crossings(server: ServerProcess, seed: int, length: float) -> int:
     """R26: 50 writers cross a limit at once, twenty times, and a hundred times with a kill."""
     account = server.add_account("crossing")
     with Receiver() as receiver:
         client = server.client(account)
         watch_requests(client, receiver)
         client.close()
-        cross_at_once(server, account, receiver, seed=seed, rounds=20, kill=False)
-        cross_at_once(server, account, receiver, seed=seed + 1, rounds=100, kill=True)
-    return 120 * WRITERS
+        alive, killed = _share(20, length), _share(100, length)
+        cross_at_once(server, account, receiver, seed=seed, rounds=alive, kill=False)
+        cross_at_once(server, account, receiver, seed=seed + 1, rounds=killed, kill=True)
+    return (alive + killed) * WRITERS
 
 
-def exports(server: ServerProcess, seed: int) -> int:
+def exports(server: ServerProcess, seed: int, length: float) -> int:
     """R35: a csv of ten million events within 200 MB above idle; its sum is the API's."""
-    above = export_many(server, seed, events=10_000_000, file_format="csv", seconds=300)
+    events = _share(10_000_000, length)
+    above = export_many(server, seed, events=events, file_format="csv", seconds=300)
     assert above <= ABOVE_IDLE_BYTES, f"{above / 1e6:.0f} MB above idle"
-    return 10_000_000
+    return events
 
 
-def kill_points(server: ServerProcess, seed: int) -> int:
+def kill_points(server: ServerProcess, seed: int, length: float) -> int:
     """R2: twenty deaths at each point of a commit; acknowledged batches."""
     acknowledged = 0
     for number, point in enumerate(POINTS):
         folder = server.folder / f"point-{number}"
         folder.mkdir()
-        acknowledged += run_point(folder, point, seed=seed + number, times=20)
+        acknowledged += run_point(folder, point, seed=seed + number, times=_share(20, length))
     return acknowledged
 
 
-def damage(server: ServerProcess, seed: int) -> int:
+def damage(server: ServerProcess, seed: int, length: float) -> int:
     """R2: the newest file cut by up to 4096 bytes or a byte of it flipped, two hundred times."""
-    times = 100
+    times = _share(100, length)
     for name, hurt in (("log", damage_log), ("file", damage_file)):
         folder = server.folder / name
         folder.mkdir()
@@ -135,23 +145,24 @@ def damage(server: ServerProcess, seed: int) -> int:
     return 2 * times
 
 
-def full_disk(server: ServerProcess, seed: int) -> int:
+def full_disk(server: ServerProcess, seed: int, length: float) -> int:
     """R3: a disk is filled and freed ten times, and a quota set and lifted ten times."""
-    acknowledged = stop_growing(server, server.add_account("quota"), seed=seed, rounds=10)
+    rounds = _share(10, length)
+    acknowledged = stop_growing(server, server.add_account("quota"), seed=seed, rounds=rounds)
     with small_disk(server.folder) as disk, ServerProcess(disk, ENVIRONMENT) as small:
-        acknowledged += fill_and_free(small, small.add_account("full"), seed=seed, rounds=10)
+        acknowledged += fill_and_free(small, small.add_account("full"), seed=seed, rounds=rounds)
         small.kill()
     return acknowledged
 
 
-def secrets(server: ServerProcess, seed: int) -> int:
+def secrets(server: ServerProcess, seed: int, length: float) -> int:
     """R14: five hundred keys, whose text is then looked for in every byte that is left."""
-    return look_for_keys(server, server.add_account("secrets"), seed=seed, keys=500)
+    return look_for_keys(server, server.add_account("secrets"), seed=seed, keys=_share(500, length))
 
 
-def neighbour(server: ServerProcess, seed: int) -> int:
+def neighbour(server: ServerProcess, seed: int, length: float) -> int:
     """R22: A at ten times its limit; the p99 of B at most doubles."""
-    limit, calls = 3_000, 3_000
+    limit, calls = 3_000, _share(3_000, length)
     noisy = server.add_account(f"noisy-{seed}", rate_limit=limit)
     quiet = server.add_account(f"quiet-{seed}")
     found = beside_a_noisy_one(server, noisy, quiet, limit=limit, calls=calls)
@@ -160,10 +171,10 @@ def neighbour(server: ServerProcess, seed: int) -> int:
     return calls + found.statuses.total()
 
 
-def repeated(server: ServerProcess, seed: int) -> int:
+def repeated(server: ServerProcess, seed: int, length: float) -> int:
     """R7 to R10, R16 to R20, R23, R24, R43: the tests of `make test` themselves, five times."""
     server.kill()  # they start their own
-    times = 5
+    times = _share(5, length)
     for number in range(times):
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", *REPEATED],
@@ -177,48 +188,54 @@ def repeated(server: ServerProcess, seed: int) -> int:
     return times
 
 
-def slow_connections(server: ServerProcess, seed: int) -> int:
+def slow_connections(server: ServerProcess, seed: int, length: float) -> int:
     """R43: five hundred half-open requests; others are served, memory + <= 50 MB."""
     account = server.add_account(f"slow-{seed}")
-    more = others_are_served(server, account, connections=500, calls=1_000)
+    calls = _share(1_000, length)
+    more = others_are_served(server, account, connections=500, calls=calls)
     assert more <= 50 * MIB, f"{more / MIB:.0f} MiB more"
-    return 1_000
+    return calls
 
 
-def overload(server: ServerProcess, seed: int) -> int:
+def overload(server: ServerProcess, seed: int, length: float) -> int:
     """R43: twice the load it can take; >= 80 % of the best goodput, memory + <= 50 MB."""
     server.kill()  # this one measures a server of its own
     with tempfile.TemporaryDirectory(prefix="infraprism-overload-") as folder:
-        found = measure(Path(folder) / "data", seconds=15, connections=64, seed=seed)
+        data_dir = Path(folder) / "data"
+        seconds = _share(15, length)
+        found = measure(data_dir, seconds=seconds, connections=64, seed=seed)
     assert found.wrong == []
     assert found.stored_equals_accepted
     assert found.share_of_best_percent >= 80, f"{found.share_of_best_percent:.0f} % of the best"
     more = found.memory_peak_mib - found.memory_before_mib
     assert more <= 50, f"{more:.0f} MiB more"
-    return int(15 * found.offered_events_per_second)
+    return int(seconds * found.offered_events_per_second)
 
 
-def killed_exports(server: ServerProcess, seed: int) -> int:
+def killed_exports(server: ServerProcess, seed: int, length: float) -> int:
     """R35: exports in every format while the server is killed twenty times."""
-    return export_over_kills(server, seed, events=100_000, kills=20)
+    return export_over_kills(server, seed, events=100_000, kills=_share(20, length))
 
 
-def deliveries(server: ServerProcess, seed: int) -> int:
+def deliveries(server: ServerProcess, seed: int, length: float) -> int:
     """R29: ten thousand messages to a receiver that fails, hangs and resets, over fifty kills."""
     server.kill()  # the sender is a process of its own
-    tally = deliver_over_kills(server.folder, seed=seed, messages=10_000, kills=50)
+    messages, kills = _share(10_000, length), _share(50, length)
+    tally = deliver_over_kills(server.folder, seed=seed, messages=messages, kills=kills)
     sys.stdout.write(
-        f"deliveries: 10,000 told, {tally.requests:,} requests, {tally.doubled} doubled,"
+        f"deliveries: {messages:,} told, {tally.requests:,} requests, {tally.doubled} doubled,"
         f" {tally.given_up} failed ten times and were sent again by hand\n"
     )
-    assert tally.doubled <= 100
+    assert tally.doubled <= messages / 100
     return tally.requests
 
 
-def schema(server: ServerProcess, seed: int) -> int:
+def schema(server: ServerProcess, seed: int, length: float) -> int:
     """R44: schemathesis with 500 examples an operation."""
-    assert_clean(run(server, server.folder, seed=seed, examples=500, timeout_seconds=4 * 3_600))
-    return 500
+    examples = _share(500, length)
+    found = run(server, server.folder, seed=seed, examples=examples, timeout_seconds=4 * 3_600)
+    assert_clean(found)
+    return examples
 
 
 ROUNDS: dict[str, Round] = {
