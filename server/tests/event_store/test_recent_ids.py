@@ -52,11 +52,12 @@ def test_ids_that_come_in_order_are_proved_new_without_a_look() -> None:
 @pytest.mark.parametrize("stored", [0, 1])
 def test_what_a_file_holds_is_never_called_new(tmp_path: Path, stored: int) -> None:
     connection = duckdb.connect(str(tmp_path / "x.duckdb"))
-    connection.execute("CREATE TABLE events (id UUID, id_text VARCHAR)")
+    connection.execute("CREATE TABLE events (id UUID, id_text VARCHAR, commit_no BIGINT)")
     if stored:
         connection.execute(
-            "INSERT INTO events VALUES ('01920000-0000-7000-8000-000000000000', NULL),"
-            " ('ff920000-0000-7000-8000-000000000000', 'foreign')"
+            "INSERT INTO events VALUES ('01920000-0000-7000-8000-000000000000', NULL, 1),"
+            " ('ff920000-0000-7000-8000-000000000000', 'foreign', 2),"
+            " ('01910000-0000-7000-8000-000000000000', NULL, 1000)"
         )
     recent = RecentIds()
     recent.load(connection)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 import duckdb
 
@@ -17,6 +18,10 @@ MOST_IDS: Final = 200_000
 
 _WINDOW_BYTES: Final = 5
 """Of an id's 48 bits of milliseconds all but the last byte: windows of 256 ms."""
+_COMMITS: Final = 100
+"""How many of the newest commits are asked for their highest id first."""
+_HIGHEST: Final = "SELECT max(id) FROM events WHERE id_text IS NULL AND commit_no > ?"
+_HIGHER: Final = "SELECT max(id) FROM events WHERE id_text IS NULL AND id > ?"
 _NOTHING: Final = b""
 """Sorts before every key."""
 
@@ -34,9 +39,13 @@ class RecentIds:
         """Start anew from a file: what it holds lies at or below the floor."""
         self._windows.clear()
         self._count = 0
-        ((highest,),) = connection.execute(
-            "SELECT max(id) FROM events WHERE id_text IS NULL"
-        ).fetchall()
+        ((newest,),) = connection.execute("SELECT max(commit_no) FROM events").fetchall()
+        ((highest,),) = connection.execute(_HIGHEST, [(newest or 0) - _COMMITS]).fetchall()
+        # Ids grow with time: of the whole table hardly a block may hold a higher one, and only
+        # those are read. To read every id would take a second and 16 bytes of memory an event.
+        lowest = UUID(int=0) if highest is None else highest
+        ((higher,),) = connection.execute(_HIGHER, [lowest]).fetchall()
+        highest = higher or highest
         self._floor = _NOTHING if highest is None else highest.bytes
 
     def unproved(
