@@ -96,7 +96,10 @@ class Settings(BaseSettings):
         50_000, ge=1_000, description="Events that may wait for the writer before 503 is answered."
     )
     memory_limit_mb: int | None = Field(
-        None, ge=128, description="Memory of the event store, MB. Default: from the machine's size."
+        None,
+        ge=128,
+        description="Memory of the event store, MB. Default: a quarter of the machine's or the "
+        "container's memory, at most 1024.",
     )
     query_threads: int | None = Field(
         None, ge=1, le=64, description="Threads of the event store. Default: the machine's cores."

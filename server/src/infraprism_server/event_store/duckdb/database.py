@@ -22,12 +22,12 @@ from infraprism_server.errors import StartupError, Unavailable
 from infraprism_server.event_store.duckdb import schema
 from infraprism_server.event_store.duckdb.commit_record import CommitRecord, sync_folder
 from infraprism_server.event_store.duckdb.long_reads import TIMEOUT_SECONDS, Deadlines, LongReads
+from infraprism_server.event_store.duckdb.memory import default_memory_limit_mb
 
 FILE_NAME: Final = "events.duckdb"
 CHECKPOINT_THRESHOLD: Final = "16MB"
 """Log size at which DuckDB moves it into the file: larger ones stall commits longer."""
 
-_DEFAULT_MEMORY_LIMIT_MB = 1_024
 _CLOSE_WAIT_SECONDS = 10.0
 _DAMAGED: Final = (
     "events.duckdb is damaged: a part of it is not what was written; restore it from a backup"
@@ -265,12 +265,6 @@ class Database:
         self.connection.close()
         self._root.close()
         self.record.let_go()
-
-
-def default_memory_limit_mb() -> int:
-    """A quarter of the machine's memory, at most a gigabyte."""
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(64, min(_DEFAULT_MEMORY_LIMIT_MB, machine // 4 // (1 << 20)))
 
 
 def is_fatal(error: duckdb.Error) -> bool:
