@@ -8,13 +8,27 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_mock_engine, select, text
+from sqlalchemy import (
+    BLOB,
+    Boolean,
+    Column,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    create_mock_engine,
+    func,
+    select,
+    text,
+)
 
 from infraprism_server.control_store import migrations
 from infraprism_server.control_store.engine import open_control_store, sqlite_url
@@ -152,3 +166,40 @@ def test_no_schema_changes_under_a_running_server(
         pytest.raises(StartupError, match="is held by process"),
     ):
         start_control_store(data_dir, None, 0, holds_folder=False)
+
+
+def test_a_store_with_deliveries_is_migrated_whole(empty: Engine) -> None:
+    """Every table has a row as revision 0006 knew it: none is lost or in the way."""
+    with empty.begin() as connection:
+        command.upgrade(config_for(connection), "0006")
+        found = MetaData()
+        found.reflect(connection)
+        for table in found.sorted_tables:
+            if table.name in ("alembic_version", "installation"):
+                continue
+            row = {column.name: _filled(column) for column in table.columns}
+            connection.execute(table.insert().values(row))
+        before = {
+            table.name: connection.execute(select(func.count()).select_from(table)).scalar()
+            for table in found.sorted_tables
+        }
+    ensured = before.pop("installation")
+    migrate(empty, None)
+    with empty.connect() as connection:
+        for name, count in before.items():
+            if name != "alembic_version":
+                kept = connection.execute(text(f"SELECT count(*) FROM {name}")).scalar()
+                assert kept == count == 1, name
+        assert connection.execute(text("SELECT answered FROM webhooks")).scalar() in (0, 1)
+        assert connection.execute(text("PRAGMA foreign_key_check")).all() == []
+    assert ensured == 0
+
+
+def _filled(column: Column[Any]) -> object:
+    """A value for a column, the same wherever another table refers to it."""
+    if column.foreign_keys:
+        target = next(iter(column.foreign_keys)).column
+        return _filled(target)
+    if isinstance(column.type, LargeBinary | BLOB):
+        return b"x"
+    return 1 if isinstance(column.type, Integer | Boolean) else "x"

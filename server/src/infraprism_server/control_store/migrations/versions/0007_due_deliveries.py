@@ -18,10 +18,10 @@ def upgrade() -> None:
         "deliveries",
         ["webhook", "status", "next_attempt_at_us", "id"],
     )
-    with op.batch_alter_table("webhooks") as table:
-        table.add_column(
-            sa.Column("answered", sa.Boolean(), nullable=False, server_default=sa.false())
-        )
+    # Not in a batch: that would drop the table under the deliveries that refer to it.
+    op.add_column(
+        "webhooks", sa.Column("answered", sa.Boolean(), nullable=False, server_default=sa.false())
+    )
     op.execute(sa.text("UPDATE webhooks SET answered = (failing_since_us IS NULL)"))
 
 
