@@ -8,6 +8,7 @@ from pathlib import Path
 from infraprism_server.clock import SystemClock
 from infraprism_server.event_store.contract import EventStore
 from infraprism_server.event_store.duckdb.database import Database
+from infraprism_server.event_store.duckdb.deleting import Slicing
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
 from infraprism_server.event_store.duckdb.recent_ids import RecentIds
 from infraprism_server.event_store.duckdb.rollup import Folding
@@ -41,6 +42,7 @@ def open_duckdb_eager(folder: Path) -> DuckDBEventStore:
         folding=Folding(after_events=5, chunk_events=4, loose_rows=1, merge_every_folds=1),
         dictionaries=Dictionaries(most_models=2, most_entities=2, most_tag_sets=2),
         recent=RecentIds(most=4),
+        slices=Slicing(events=3, looked_at=10),
     )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, cast
 
 from litestar import Litestar, Response
@@ -35,6 +34,7 @@ from infraprism_server.anomalies.service import AnomalyService
 from infraprism_server.anomalies.tasks import anomaly_tasks
 from infraprism_server.anomalies.watch import Watch
 from infraprism_server.api_keys.service import FLUSH_INTERVAL_SECONDS, ApiKeyService
+from infraprism_server.application import Application
 from infraprism_server.background.jobs import JobQueue
 from infraprism_server.background.measures import JobCollector
 from infraprism_server.background.schedule import BackgroundWork, Recurring, Schedule
@@ -66,12 +66,15 @@ from infraprism_server.limits.tasks import LimitWorker
 from infraprism_server.limits.watch import LimitWatch
 from infraprism_server.monitoring import process_registry, readiness
 from infraprism_server.pricing.price_book import PriceBook
+from infraprism_server.pricing.repricing import KIND as REPRICE
 from infraprism_server.pricing.service import PricingService
-from infraprism_server.pricing.tasks import pricing_tasks
+from infraprism_server.pricing.tasks import UNPRICED_KIND, pricing_tasks
 from infraprism_server.pricing.unpriced_alerts import TELL_SECONDS, UnpricedAlerts
 from infraprism_server.sdk_reports.service import SdkReportService
 from infraprism_server.secret_box import SecretBox, open_secret_box
 from infraprism_server.settings import Settings
+from infraprism_server.upkeep.service import UpkeepService
+from infraprism_server.upkeep.tasks import upkeep_tasks
 from infraprism_server.usage.service import UsageService
 from infraprism_server.webhooks.connection import BoundedLookUp, SystemResolver, look_up
 from infraprism_server.webhooks.dispatch import Dispatch
@@ -95,46 +98,6 @@ FEATURE_ROUTES: list[HTTPRouteHandler] = [
     *infraprism_server.sdk_reports.routes.ROUTES,
 ]
 OPERATIONS: list[Operation] = [handler.opt["operation"] for handler in FEATURE_ROUTES]
-
-
-class Application:
-    """Everything a running server is made of, put together."""
-
-    def __init__(
-        self,
-        *,
-        asgi: Gateway,
-        accounts: AccountService,
-        api_keys: ApiKeyService,
-        events: EventService,
-        usage: UsageService,
-        sign_in: SignInService,
-        store: EventStore,
-        background: Sequence[BackgroundWork],
-        clock: Clock,
-    ) -> None:
-        self.asgi = asgi
-        self.accounts = accounts
-        self.api_keys = api_keys
-        self.events = events
-        self.usage = usage
-        self.sign_in = sign_in
-        self.clock = clock
-        self._store = store
-        self._background = background
-
-    def start(self) -> None:
-        """Begin the background work."""
-        for work in self._background:
-            work.start()
-
-    def close(self, timeout_seconds: float) -> None:
-        """Finish what was accepted and let go of the stores."""
-        with ThreadPoolExecutor(len(self._background)) as pool:
-            for work in self._background:
-                pool.submit(work.stop, timeout_seconds)
-        self.api_keys.flush_last_used()
-        self._store.close(timeout_seconds)
 
 
 class _Ground(NamedTuple):
@@ -176,16 +139,19 @@ def compose(
     limits, limits_feature = _limits(ground)
     events = EventService(store, pricing, accounts, clock, limits)
     usage = UsageService(store, events, accounts, clock)
+    exports, exports_feature = _exports(ground, events)
+    upkeep, upkeep_feature = _upkeep(ground, pricing, exports, limits)
     features = [
         _keys(ground, api_keys),
         pricing_feature,
         _Feature({"events": events, "usage": usage}),
         _Feature({"entities": EntityService(store, EntityRecords(engine), accounts, clock)}),
-        _exports(ground, events),
+        exports_feature,
         _webhooks(ground),
         _anomalies(ground),
         limits_feature,
         _sdk_reports(ground),
+        upkeep_feature,
     ]
     limiter = RateLimiter(settings.rate_limit_url, clock)
     sign_in = SignInService(engine, clock, api_keys)
@@ -214,6 +180,7 @@ def compose(
         sign_in=sign_in,
         store=store,
         background=[schedule, *(work for feature in features for work in feature.background)],
+        upkeep=upkeep,
         clock=clock,
     )
 
@@ -237,13 +204,38 @@ def _pricing(ground: _Ground) -> tuple[PricingService, _Feature]:
     # Reading the price data takes most of a second: meanwhile the rest of the start goes on.
     threading.Thread(target=book.warm, name="price-book", daemon=True).start()
     pricing = PricingService(ground.engine, ground.clock, book, ground.store, ground.jobs)
-    worker = Worker(ground.jobs, pricing_tasks(pricing, ground.store))
+    tasks = pricing_tasks(pricing, ground.store)
+    questions = Worker(ground.jobs, {UNPRICED_KIND: tasks[UNPRICED_KIND]})
     alerts = UnpricedAlerts(ground.engine, ground.store, ground.clock)
     return pricing, _Feature(
-        {"pricing": pricing, "worker": worker},
+        {"pricing": pricing},
         recurring=(Recurring("unpriced models", TELL_SECONDS, alerts.tell),),
-        background=(worker,),
+        background=(questions,),
     )
+
+
+def _upkeep(
+    ground: _Ground, pricing: PricingService, exports: ExportService, limits: LimitService
+) -> tuple[Worker, _Feature]:
+    """One worker for all that changes stored events: a compaction must not meet new prices."""
+    service = UpkeepService(
+        ground.engine,
+        data_dir=ground.settings.data_dir,
+        clock=ground.clock,
+        store=ground.store,
+        jobs=ground.jobs,
+        accounts=ground.accounts,
+        exports=exports,
+        limits=limits,
+    )
+    tasks = upkeep_tasks(service) | {REPRICE: pricing_tasks(pricing, ground.store)[REPRICE]}
+    # Whoever did these before is gone: one process at a time holds the folder.
+    ground.jobs.reclaim(list(tasks))
+    worker = Worker(ground.jobs, tasks)
+    retention = Recurring(
+        "retention", ground.settings.retention_seconds, service.ask_for_due_expiries
+    )
+    return worker, _Feature({"worker": worker}, recurring=(retention,), background=(worker,))
 
 
 def _limits(ground: _Ground) -> tuple[LimitService, _Feature]:
@@ -259,7 +251,7 @@ def _limits(ground: _Ground) -> tuple[LimitService, _Feature]:
     )
 
 
-def _exports(ground: _Ground, events: EventService) -> _Feature:
+def _exports(ground: _Ground, events: EventService) -> tuple[ExportService, _Feature]:
     settings = ground.settings
     files: ExportFiles = ExportFolder(settings.data_dir)
     if settings.exports_url is not None:
@@ -282,7 +274,7 @@ def _exports(ground: _Ground, events: EventService) -> _Feature:
         files=files,
         public_url=settings.public_url,
     )
-    return _Feature(
+    return exports, _Feature(
         {"exports": exports},
         recurring=(Recurring("expired exports", PURGE_SECONDS, exports.purge),),
         background=(Worker(ground.jobs, export_tasks(exports)),),

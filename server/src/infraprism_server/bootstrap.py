@@ -12,7 +12,7 @@ from infraprism_server.accounts.account import Account
 from infraprism_server.accounts.plan import ENTERPRISE
 from infraprism_server.accounts.service import NewAccount
 from infraprism_server.api_keys.schemas import CreateKey
-from infraprism_server.app import Application
+from infraprism_server.application import Application
 from infraprism_server.errors import StartupError, Unavailable
 from infraprism_server.importer.sample import ABOUT, import_sample
 from infraprism_server.settings import Settings

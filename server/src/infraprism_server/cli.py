@@ -17,6 +17,13 @@ from infraprism_server.errors import InfraPrismError, InvalidRequest
 PACKAGE = "infraprism_server"
 LAZY_COMMANDS = {
     "accounts": ("accounts.cli:accounts_group", "Make, list and change accounts."),
+    "backup": (
+        "upkeep.cli:backup_command",
+        "Write a backup to a folder; the server may run.",
+    ),
+    "compact": ("upkeep.cli:compact_command", "Give back the space of deleted events."),
+    "erase": ("upkeep.cli:erase_group", "Erase or pseudonymise an entity or an account."),
+    "restore": ("upkeep.cli:restore_command", "Put a backup into an empty data folder."),
     "anomalies": ("anomalies.cli:anomalies_group", "Anomalies in spend."),
     "import": (
         "importer.command:import_command",

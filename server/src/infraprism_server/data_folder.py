@@ -14,6 +14,8 @@ import msgspec
 from infraprism_server.errors import StartupError
 
 LOCK_NAME = "infraprism.lock"
+UNFINISHED_RESTORE = "restore.unfinished"
+"""In the folder from the beginning of a restore to its end."""
 LOCK_PATIENCE_SECONDS = 0.5
 """`find_holder` holds the lock for microseconds; a start that meets it must not give up."""
 

@@ -20,7 +20,8 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 from rich.console import Console
 
-from infraprism_server.app import Application, compose
+from infraprism_server.app import compose
+from infraprism_server.application import Application
 from infraprism_server.bootstrap import bootstrap
 from infraprism_server.clock import SystemClock
 from infraprism_server.control_store.installation import ensure_installation

@@ -85,6 +85,13 @@ class Settings(BaseSettings):
         description="Seconds between two looks for hours that closed; an open hour is looked at "
         "every fifteenth time.",
     )
+    retention_seconds: float = Field(
+        600.0,
+        ge=0.1,
+        le=86_400,
+        description="Seconds between two looks for events that are older than their account keeps "
+        "them.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )

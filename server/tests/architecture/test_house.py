@@ -18,7 +18,7 @@ FEATURES = sorted(
     for folder in HOUSE.iterdir()
     if (folder / "__init__.py").exists() and folder.name not in SHARED
 )
-ROOTS = {"app", "serve", "bootstrap", "cli", "cli_context", "doctor"}
+ROOTS = {"app", "application", "stand_in", "serve", "bootstrap", "cli", "cli_context", "doctor"}
 """Modules at the top that put features together; nothing else at the top imports a feature."""
 LAYERS = {
     "routes": 4,

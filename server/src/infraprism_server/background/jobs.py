@@ -7,6 +7,7 @@ progress it saved. What a job does is not known here (see worker.py and each fea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -16,6 +17,7 @@ from sqlalchemy import (
     RowMapping,
     and_,
     case,
+    delete,
     func,
     insert,
     or_,
@@ -249,6 +251,33 @@ class JobQueue:
                 )
             )
         return self.get(account, kind, job_id)
+
+    def is_under_way(self, account: int | None, kind: str) -> bool:
+        """Whether the account has a job of that kind that is not finished."""
+        mine = jobs.c.account == account if account is not None else jobs.c.account.is_(None)
+        unfinished = select(jobs.c.id).where(
+            mine, jobs.c.kind == kind, jobs.c.status.in_(("queued", "running"))
+        )
+        with self._engine.connect() as connection:
+            return connection.execute(unfinished.limit(1)).first() is not None
+
+    def redact(self, job: Job, body: msgspec.Struct) -> None:
+        """Write over what was asked for: it must not be kept. LeaseLostError if it is not held."""
+        self._change_held(job, input=msgspec.json.encode(body).decode())
+
+    def reclaim(self, kinds: Sequence[str]) -> int:
+        """Make jobs due whose worker is known to be gone: no other process can do these kinds."""
+        left = and_(jobs.c.kind.in_(kinds), jobs.c.status == "running")
+        with self._engine.begin() as connection:
+            return connection.execute(
+                update(jobs).where(left).values(status="queued", lease=None, leased_until_us=None)
+            ).rowcount
+
+    def purge(self, kind: str, before_us: int) -> int:
+        """Remove jobs of a kind that were finished before an instant; how many."""
+        old = and_(jobs.c.kind == kind, jobs.c.finished_at_us < before_us)
+        with self._engine.begin() as connection:
+            return connection.execute(delete(jobs).where(old)).rowcount
 
     def _due(self, kinds: list[str], now_us: int) -> Any:  # noqa: ANN401 - a SQLAlchemy select
         return (

@@ -15,7 +15,7 @@ import structlog
 import uuid_utils
 
 from infraprism_server.background.jobs import LEASE_SECONDS, Job, JobQueue, LeaseLostError
-from infraprism_server.errors import InfraPrismError, InvalidRequest
+from infraprism_server.errors import InfraPrismError
 
 POLL_SECONDS: Final = 0.5
 _RENEW_SECONDS: Final = LEASE_SECONDS / 4
@@ -123,10 +123,9 @@ class Worker:
             self._end(job, None)
         except LeaseLostError:
             log.warning("job_lease_lost", job=job.id, kind=job.kind)
-        except InvalidRequest as error:  # what was asked for can not be done: not later either
-            self._end(job, error.message, final=True)
         except InfraPrismError as error:
-            self._end(job, error.message)
+            # What was asked for can not be done: not later either.
+            self._end(job, error.message, final=error.status < 500)
         except Exception as error:  # whatever a task raises is its own failure, not the worker's
             log.exception("job_failed", job=job.id, kind=job.kind, attempt=job.attempts)
             self._end(job, f"Internal error ({type(error).__name__}); the log has the details")

@@ -13,7 +13,8 @@ from infraprism_server.control_store.engine import (
 )
 from infraprism_server.control_store.installation import ensure_installation
 from infraprism_server.control_store.migrations import SchemaState, migrate, schema_state
-from infraprism_server.data_folder import lock_folder, make_folder
+from infraprism_server.data_folder import UNFINISHED_RESTORE, lock_folder, make_folder
+from infraprism_server.errors import StartupError
 
 BACKUPS = "backups"
 
@@ -28,6 +29,10 @@ def start_control_store(
     StartupError, in one line, for whatever stands in the way.
     """
     make_folder(folder)
+    if (folder / UNFINISHED_RESTORE).exists():
+        raise StartupError(
+            f"a restore into {folder.absolute()} did not finish: run infraprism restore once more"
+        )
     engine = open_control_store(control_url or sqlite_url(folder))
     try:
         check_reachable(engine)

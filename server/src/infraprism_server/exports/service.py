@@ -214,6 +214,14 @@ class ExportService:
         """Remove what could not be removed when its export was deleted. Unavailable: not yet."""
         self._files.remove(removal.export_id)
 
+    def forget(self, account: int) -> int:
+        """Remove all exports of an account, for what is erased may be in them; how many."""
+        removed = 0
+        while found := self.page(account, 1, 0, None).data:
+            self.delete(account, found[0].id)
+            removed += 1
+        return removed
+
     def purge(self) -> int:
         """Remove the files of exports that have expired, and what failed or killed ones left.
 

@@ -191,6 +191,28 @@ class LimitService:
             self._ledger.remove(account, limit_id)
         self._watch.ring()
 
+    def forget(
+        self, account: int, entity_type: str | None = None, entity_id: str | None = None
+    ) -> int:
+        """Delete the limits of one entity, or all of an account; how many."""
+        deleted = 0
+        while True:
+            with self._engine.connect() as connection:
+                found = store.select_limits(
+                    connection,
+                    account,
+                    1_000,
+                    0,
+                    None,
+                    entity_type=entity_type,
+                    entity_id=entity_id,
+                )
+            if not found:
+                return deleted
+            for limit in found:
+                self.delete(account, limit.id)
+            deleted += len(found)
+
     def status(self, account: int, entity_type: str, entity_id: str) -> LimitStatus:
         """Whether the entity may call: from memory, exact up to the last commit."""
         check_entity_id(entity_id)

@@ -71,6 +71,7 @@ class Rewriting:
             partial = folder / (FILE_NAME + BEING_BACKED_UP)
             events = self._until_unchanged(lambda: self._back_up(partial, tell))
             whole = folder / FILE_NAME
+            partial.chmod(0o600)
             partial.replace(whole)
             sync_folder(folder)
             return BackedUp(whole.name, events, whole.stat().st_size)

@@ -1,9 +1,9 @@
-"""Deleting and stripping events: a slice of one day at a time, with every sum, in one commit.
+"""Deleting and stripping events: a slice of time at once, with every sum, in one commit.
 
 What a slice takes is planned beside the writer, from counts by quarter hour, so that the writer's
 thread only does what is bounded: it deletes some ten thousand rows and makes the cells that they
-were in anew. Cells of whole quarter hours are subtracted from; cells of a day, which know their
-first and last event, are summed again from what is left of that day.
+were in anew. Cells of quarter hours are subtracted from; cells of a day, which know their first and
+last event, are summed again from what is left of the days of the slice.
 """
 
 from __future__ import annotations
@@ -21,21 +21,27 @@ from infraprism_server.event_store.duckdb.filters import Clause, Selection, sele
 from infraprism_server.event_store.duckdb.rollup import DAY_OF_TS, QUARTER, QUARTER_OF_TS
 from infraprism_server.event_store.duckdb.sums import EVENT_SUMS, ROLLUP_SUMS, SUM_FIELDS
 
-SLICE_EVENTS: Final = 50_000
-
-_SLOTS_PER_DAY: Final = MICROSECONDS_PER_DAY // QUARTER.width_us
-
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A part of one UTC day, and how many events of it matched when it was planned."""
+    """A part of time, and how many events of it matched when it was planned."""
 
     start_us: int
     end_us: int
     events: int
 
 
-def plan(database: Database, where: EventFilter, *, slice_events: int) -> list[Slice]:
+@dataclass(frozen=True, slots=True)
+class Slicing:
+    """How much one commit may take, which bounds how long others wait for it."""
+
+    events: int = 20_000
+    """Deleted at once."""
+    looked_at: int = 500_000
+    """Of the account, in the time of a slice: they are looked through for those that match."""
+
+
+def plan(database: Database, where: EventFilter, slicing: Slicing) -> list[Slice]:
     """Slices, oldest first, that hold every matching event of this moment."""
     with database.snapshot(timed=False) as cursor, database.long_reads.patient_turn():
         selection = select(cursor, where)
@@ -43,34 +49,38 @@ def plan(database: Database, where: EventFilter, *, slice_events: int) -> list[S
             return []
         condition = selection.events(selection.start_us, selection.end_us)
         found = cursor.execute(
-            f"SELECT {QUARTER_OF_TS} AS slot, count(*) FROM events"  # noqa: S608
-            f" WHERE {condition.text} GROUP BY slot ORDER BY slot",
-            list(condition.values),
+            f"SELECT {QUARTER_OF_TS} AS slot, count(*) FILTER ({condition.text}) AS matching,"  # noqa: S608
+            " count(*) FROM events WHERE account = ? AND ts >= ? AND ts < ?"
+            " GROUP BY slot ORDER BY slot",
+            [*condition.values, where.account, selection.start_us, selection.end_us],
         ).fetchall()
     return [
         Slice(
             max(each.start_us, selection.start_us), min(each.end_us, selection.end_us), each.events
         )
-        for each in _slices(found, slice_events)
+        for each in _slices(found, slicing.events, slicing.looked_at)
     ]
 
 
-def _slices(slots: list[tuple[int, int]], most: int) -> Iterator[Slice]:
-    """Neighbouring slots of a day together while they are few; a slot of many events in pieces."""
-    first, last, count = 0, 0, 0
-    for slot, events in slots:
-        same_day = slot // _SLOTS_PER_DAY == first // _SLOTS_PER_DAY
-        if count and (not same_day or count + events > most):
-            yield from _pieces(first, last, count, most)
-            count = 0
-        if not count:
-            first = slot
-        last, count = slot, count + events
-    if count:
-        yield from _pieces(first, last, count, most)
+def _slices(slots: list[tuple[int, int, int]], most: int, looked_at: int) -> Iterator[Slice]:
+    """Slots (number, events that match, events) together while they are few in both."""
+    first = last = matching = events = 0
+    for slot, match, count in slots:
+        if matching and (matching + match > most or (match and events + count > looked_at)):
+            yield from _pieces(first, last, matching, most)
+            matching = 0
+        if match and not matching:
+            first, events = slot, 0
+        if matching or match:
+            events += count
+        if match:
+            last, matching = slot, matching + match
+    if matching:
+        yield from _pieces(first, last, matching, most)
 
 
 def _pieces(first: int, last: int, events: int, most: int) -> Iterator[Slice]:
+    """One slice; or several when a single slot has more than a slice may."""
     start_us, end_us = first * QUARTER.width_us, (last + 1) * QUARTER.width_us
     pieces = -(-events // most)
     edges = [start_us + (end_us - start_us) * place // pieces for place in range(pieces + 1)]
@@ -94,9 +104,9 @@ def delete_slice(
     """Delete the matching events of a slice and correct the sums, in the caller's transaction."""
     doomed = selection.events(part.start_us, part.end_us)
     account = selection.account
-    day = part.start_us // MICROSECONDS_PER_DAY
+    days = (part.start_us // MICROSECONDS_PER_DAY, -(-part.end_us // MICROSECONDS_PER_DAY))
     slots = (part.start_us // QUARTER.width_us, -(-part.end_us // QUARTER.width_us))
-    day_us = (day * MICROSECONDS_PER_DAY, (day + 1) * MICROSECONDS_PER_DAY)
+    days_us = tuple(day * MICROSECONDS_PER_DAY for day in days)
     run = connection.execute
     run(
         "CREATE OR REPLACE TEMP TABLE touched AS"  # noqa: S608
@@ -110,10 +120,11 @@ def delete_slice(
     )
     run("INSERT INTO rollup_quarter SELECT * FROM quarters")
     run(
-        f"DELETE FROM rollup_entity_day WHERE account = ? AND day = ? AND {_TOUCHED}",  # noqa: S608
-        [account, day],
+        f"DELETE FROM rollup_entity_day WHERE account = ?"  # noqa: S608
+        f" AND day >= ? AND day < ? AND {_TOUCHED}",
+        [account, *days],
     )
-    run(_DAYS, [account, *day_us, watermark])
+    run(_DAYS, [account, *days_us, watermark])
     run(f"DELETE FROM rollup_entity WHERE account = ? AND {_TOUCHED}", [account])  # noqa: S608
     run(_ENTITIES, [account])
     run("DROP TABLE touched")

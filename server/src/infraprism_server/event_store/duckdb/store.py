@@ -100,6 +100,7 @@ class DuckDBEventStore:
         folding: Folding,
         dictionaries: Dictionaries | None = None,
         recent: RecentIds | None = None,
+        slices: deleting.Slicing | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -113,6 +114,7 @@ class DuckDBEventStore:
             database.close()
             raise
         self._writer = Writer(database, self._appender, max_waiting_events=max_waiting_events)
+        self._slicing = slices or deleting.Slicing()
         self._rewriting = Rewriting(database, self._appender, self._writer)
         self._closed = False
 
@@ -229,7 +231,7 @@ class DuckDBEventStore:
     def _by_slices(
         self, where: EventFilter, tell: Tell, work: Callable[[EventFilter, deleting.Slice], int]
     ) -> int:
-        parts = deleting.plan(self._database, where, slice_events=deleting.SLICE_EVENTS)
+        parts = deleting.plan(self._database, where, self._slicing)
         total = max(1, sum(part.events for part in parts))
         changed = planned = 0
         for part in parts:
