@@ -42,7 +42,7 @@ def open_duckdb_eager(folder: Path) -> DuckDBEventStore:
         folding=Folding(after_events=5, chunk_events=4, loose_rows=1, merge_every_folds=1),
         dictionaries=Dictionaries(most_models=2, most_entities=2, most_tag_sets=2),
         recent=RecentIds(most=4),
-        slices=Slicing(events=3, looked_at=10),
+        slices=Slicing(events=3, looked_at=10, rest=0),
     )
 
 

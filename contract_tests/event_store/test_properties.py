@@ -60,21 +60,26 @@ takings = st.lists(
     max_size=1,
 )
 
-histories = st.lists(
-    st.one_of(
-        st.tuples(st.just("append"), st.lists(samples.events(), max_size=12)),
-        st.tuples(st.just("append"), st.lists(samples.events(), min_size=8, max_size=25)),
-        st.tuples(st.just("again"), st.lists(st.integers(0, 200), max_size=8)),
-        st.tuples(st.just("reprice"), st.lists(samples.cost_changes, max_size=6)),
-        st.tuples(st.just("remember"), st.lists(samples.entity_names, max_size=3)),
-        st.tuples(st.just("delete"), takings),
-        st.tuples(st.just("strip"), takings),
-        st.tuples(st.just("forget"), st.lists(samples.entity_names, max_size=3)),
-        st.tuples(st.just("rename"), st.lists(samples.entity_names, min_size=1, max_size=1)),
-    ),
-    max_size=7,
+steps = st.one_of(
+    st.tuples(st.just("append"), st.lists(samples.events(), max_size=12)),
+    st.tuples(st.just("append"), st.lists(samples.events(), min_size=8, max_size=25)),
+    st.tuples(st.just("again"), st.lists(st.integers(0, 200), max_size=8)),
+    st.tuples(st.just("reprice"), st.lists(samples.cost_changes, max_size=6)),
+    st.tuples(st.just("remember"), st.lists(samples.entity_names, max_size=3)),
 )
-
+takings_away = st.one_of(
+    st.tuples(st.just("delete"), takings),
+    st.tuples(st.just("delete"), takings),
+    st.tuples(st.just("strip"), takings),
+    st.tuples(st.just("forget"), st.lists(samples.entity_names, max_size=3)),
+    st.tuples(st.just("rename"), st.lists(samples.entity_names, min_size=1, max_size=1)),
+)
+histories = st.builds(
+    lambda before, taken, after: [*before, *taken, *after],
+    st.lists(steps, max_size=4),
+    st.lists(takings_away, max_size=2),
+    st.lists(steps, max_size=2),
+)
 
 groups = st.lists(
     st.sampled_from(

@@ -50,7 +50,7 @@ class ServerProcess:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("INFRAPRISM_")
         }
-        self._environment = {
+        self.environment = {
             **inherited,
             "INFRAPRISM_LOG_LEVEL": "warning",
             "INFRAPRISM_LOG_FORMAT": "json",
@@ -82,7 +82,7 @@ class ServerProcess:
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
-                env=self._environment,
+                env=self.environment,
                 start_new_session=True,
             )
 
@@ -126,7 +126,7 @@ class ServerProcess:
         """An `infraprism` command on this folder; the JSON it prints."""
         done = subprocess.run(
             [str(COMMAND), *arguments, "--data-dir", str(self.data_dir), "--json"],
-            env=self._environment,
+            env=self.environment,
             capture_output=True,
             timeout=START_SECONDS,
             check=False,

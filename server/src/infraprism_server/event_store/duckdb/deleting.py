@@ -39,6 +39,8 @@ class Slicing:
     """Deleted at once."""
     looked_at: int = 500_000
     """Of the account, in the time of a slice: they are looked through for those that match."""
+    rest: float = 1.0
+    """Pause after each, in parts of the time it took: that belongs to ingest."""
 
 
 def plan(database: Database, where: EventFilter, slicing: Slicing) -> list[Slice]:

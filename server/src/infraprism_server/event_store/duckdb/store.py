@@ -239,8 +239,7 @@ class DuckDBEventStore:
             changed += self._writer.submit(partial(work, where, part)).result()
             planned += part.events
             tell(planned / total)
-            # As long again belongs to ingest.
-            time.sleep(min(1.0, time.monotonic() - began))
+            time.sleep(min(1.0, self._slicing.rest * (time.monotonic() - began)))
         return changed
 
     def forget_names(self, account: int, keep: Iterable[tuple[str, str]]) -> int:
