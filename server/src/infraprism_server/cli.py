@@ -19,11 +19,17 @@ LAZY_COMMANDS = {
     "accounts": ("accounts.cli:accounts_group", "Make, list and change accounts."),
     "backup": (
         "upkeep.cli:backup_command",
-        "Write a backup to a folder; the server may run.",
+        "Write a backup to FOLDER, empty or new, of the server's machine; the server may run.",
     ),
-    "compact": ("upkeep.cli:compact_command", "Give back the space of deleted events."),
-    "erase": ("upkeep.cli:erase_group", "Erase or pseudonymise an entity or an account."),
-    "restore": ("upkeep.cli:restore_command", "Put a backup into an empty data folder."),
+    "compact": ("upkeep.cli:compact_command", "Give the disk back what deleted events took."),
+    "erase": (
+        "upkeep.cli:erase_group",
+        "Erase an entity or an account, or pseudonymise it and keep the totals.",
+    ),
+    "restore": (
+        "upkeep.cli:restore_command",
+        "Verify the backup in FOLDER and put it into the data folder, which must be empty.",
+    ),
     "anomalies": ("anomalies.cli:anomalies_group", "Anomalies in spend."),
     "import": (
         "importer.command:import_command",

@@ -118,7 +118,7 @@ class UpkeepService:
         )
         before = found or self._measure(where)
         if wanted.dry_run:
-            return before
+            return self._done(job, before)
         tell = begin(before)
         if wanted.entity_type is None or wanted.entity_id is None:
             return self._erase_account(job, wanted, where, before, tell)
