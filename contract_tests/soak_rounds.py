@@ -37,6 +37,7 @@ from contract_tests.reliability.crossings import WRITERS, cross_at_once, watch_r
 from contract_tests.reliability.edge_times import check_edge_times
 from contract_tests.reliability.full_disk import fill_and_free, small_disk, stop_growing
 from contract_tests.reliability.interleavings import run_interleavings
+from contract_tests.reliability.years import FIGURES_HEAD, WORK, play_years
 from contract_tests.schema.runner import assert_clean, run
 
 MIB = 1 << 20
@@ -230,6 +231,23 @@ def deliveries(server: ServerProcess, seed: int, length: float) -> int:
     return tally.requests
 
 
+def years(server: ServerProcess, seed: int, length: float) -> int:
+    """R6 and the years after: retention, erasure, compaction, backup of ten million events."""
+    events = _share(10_000_000, length)
+    figures = play_years(server, seed, events=events)
+    sys.stdout.write(FIGURES_HEAD + "".join(figure.line() + "\n" for figure in figures))
+    return events
+
+
+def killed_years(server: ServerProcess, seed: int, length: float) -> int:
+    """R1 of the same with a million events, and a kill -9 in the middle of each."""
+    events = _share(1_000_000, length)
+    figures = play_years(server, seed, events=events, kill=WORK)
+    kills = sum(figure.kills for figure in figures)
+    sys.stdout.write(f"killed-years: {kills} of {len(WORK)} kills hit a job under way\n")
+    return events
+
+
 def schema(server: ServerProcess, seed: int, length: float) -> int:
     """R44: schemathesis with 500 examples an operation."""
     examples = _share(500, length)
@@ -260,6 +278,8 @@ ROUNDS: dict[str, Round] = {
         exports,
         killed_exports,
         deliveries,
+        years,
+        killed_years,
         schema,
     )
 }
