@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from infraprism_server import __version__
 from infraprism_server.cli_context import CliContext, data_dir_option
 from infraprism_server.errors import InfraPrismError, InvalidRequest
+
+if TYPE_CHECKING:
+    from infraprism_server.settings import Settings
 
 PACKAGE = "infraprism_server"
 LAZY_COMMANDS = {
@@ -99,7 +103,9 @@ def main(ctx: click.Context) -> None:
 
     Settings are environment variables, INFRAPRISM_DATA_DIR and others; options win over them.
     """
-    ctx.call_on_close(ctx.ensure_object(CliContext).close)
+    context = ctx.ensure_object(CliContext)
+    context.doing_upkeep = _doing_upkeep
+    ctx.call_on_close(context.close)
 
 
 @main.command("serve")
@@ -144,6 +150,12 @@ def doctor_command(context: CliContext, as_json: bool) -> None:
     from infraprism_server.doctor import run  # noqa: PLC0415
 
     raise SystemExit(run(settings, Console(highlight=False), as_json=as_json))
+
+
+def _doing_upkeep(settings: Settings) -> AbstractContextManager[bool]:
+    from infraprism_server.stand_in import doing_upkeep  # noqa: PLC0415 - for few commands
+
+    return doing_upkeep(settings)
 
 
 def _os_error_line(error: OSError) -> str:

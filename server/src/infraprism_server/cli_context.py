@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -26,6 +27,8 @@ class CliContext:
     def __init__(self) -> None:
         self.data_dir: Path | None = None
         self._engine: Engine | None = None
+        self.doing_upkeep: Callable[[Settings], AbstractContextManager[bool]] | None = None
+        """See stand_in.doing_upkeep: cli.py gives it, features do not know the event store."""
 
     def settings(self, *, host: str | None = None, port: int | None = None) -> Settings:
         """The environment's settings, with the command line's over them."""

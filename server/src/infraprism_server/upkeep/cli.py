@@ -21,7 +21,6 @@ from infraprism_server.clock import SystemClock
 from infraprism_server.errors import InvalidRequest, NotFound
 from infraprism_server.event_store.lasting import Compacted
 from infraprism_server.http.wire import Dollars
-from infraprism_server.stand_in import doing_upkeep
 from infraprism_server.upkeep import work
 from infraprism_server.upkeep.manifest import Manifest
 from infraprism_server.upkeep.restoring import restore
@@ -196,7 +195,8 @@ def _do(
     context: CliContext, kind: str, wanted: msgspec.Struct, result: type[_Result], *, quiet: bool
 ) -> _Result:
     """Queue a job, see that somebody does it, and show how far it is."""
-    with doing_upkeep(context.settings()) as here:
+    assert context.doing_upkeep is not None
+    with context.doing_upkeep(context.settings()) as here:
         queue = JobQueue(context.open_engine(), SystemClock())
         job = queue.insert(kind, None, wanted)
         with _bar(quiet=quiet) as progress:
