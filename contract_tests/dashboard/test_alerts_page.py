@@ -80,7 +80,7 @@ def test_what_is_planned_is_announced_and_removed(
     page.get_by_label("Id").fill("acme")
     page.get_by_role("button", name="Plan it").click()
     row = page.get_by_role("row", name="acme")
-    expect(row).to_contain_text("2026-03-02 18:30:00 UTC")
+    expect(row).to_contain_text("Mon 2 Mar 2026, 09:00 – 18:30")
     expect(row).to_contain_text("load test")
     client = server.client(account)
     planned = client.get("/v1/anomalies/planned").json()["data"]

@@ -96,7 +96,7 @@ def milliseconds(value: int | None) -> str:
 def ago(instant_us: int, now_us: int) -> str:
     """How long ago in one word and number; a date when that is long."""
     seconds = (now_us - instant_us) // 1_000_000
-    if seconds < 0:
+    if seconds < -5:  # nearer it is the clock of this page that is behind
         return f"in {_length(-seconds)}"
     if seconds < 60:
         return "just now"
@@ -120,10 +120,10 @@ def exact_time(instant_us: int, zone: ZoneInfo) -> str:
 
 
 def between(start_us: int, end_us: int, zone: ZoneInfo) -> str:
-    """Thu 26 Nov, 13:00 – 19:00, or with the day again where that is another."""
+    """Thu 26 Nov 2026, 13:00 – 19:00, or with the day again where that is another."""
     start, end = from_us(start_us).astimezone(zone), from_us(end_us).astimezone(zone)
-    until = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%a %-d %b, %H:%M}"
-    return f"{start:%a %-d %b, %H:%M} – {until}"
+    until = f"{end:%H:%M}" if start.date() == end.date() else f"{end:%a %-d %b %Y, %H:%M}"
+    return f"{start:%a %-d %b %Y, %H:%M} – {until}"
 
 
 def _offset(offset: timedelta | None) -> str:

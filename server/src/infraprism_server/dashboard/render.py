@@ -45,6 +45,7 @@ def environment() -> Environment:
         percent=formats.percent,
         change=formats.change,
         ago=formats.ago,
+        between=formats.between,
         new_token=new_token,
         exact_time=formats.exact_time,
         short_time=formats.short_time,

@@ -15,7 +15,6 @@ from infraprism_server.anomalies.schemas import (
     SeriesHour,
 )
 from infraprism_server.clock import iso_utc
-from infraprism_server.dashboard.formats import between
 from infraprism_server.dashboard.forms import Form, decoded
 from infraprism_server.dashboard.frame import Go, Page, Visit, action, page
 from infraprism_server.dashboard.pages.suggestions import suggestions
@@ -106,7 +105,6 @@ def alert(visit: Visit) -> Page:
             "picture": picture,
             "chart": _chart(visit, picture),
             "causes": [_cause(found, each) for each in found.contributors],
-            "between": between(found.window.start.us, found.window.end.us, visit.zone),
             "explore": _explored(found, group="model"),
         },
     )
