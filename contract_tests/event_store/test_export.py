@@ -10,12 +10,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
 from contract_tests.event_store.engines import open_duckdb
 from contract_tests.event_store.samples import NOON, event, tags_text
 from infraprism_server.event_store.contract import EventFilter, EventStore, UsageQuery
+from infraprism_server.event_store.duckdb.block_cache import BlockCache
 from infraprism_server.event_store.export_columns import EXPORT_COLUMNS
 
 FORMATS = ("csv", "json", "parquet")
@@ -199,3 +201,27 @@ def test_what_progress_raises_ends_the_export_and_the_store_goes_on(tmp_path: Pa
         assert store.export(EventFilter(account=1), "csv", tmp_path / "whole", nothing) == 300_000
     finally:
         store.close(10)
+
+
+def test_r35_an_export_leaves_no_more_in_memory_than_it_may(tmp_path: Path) -> None:
+    """The cache of the file's blocks, on a plain table that is larger than what it may grow by."""
+    connection = duckdb.connect(str(tmp_path / "x.duckdb"), config={"memory_limit": "700MB"})
+    connection.execute(
+        "CREATE TABLE t AS SELECT random() AS a, random() AS b FROM range(2_000_000)"
+    )
+    connection.execute("CHECKPOINT")
+    connection.close()
+    connection = duckdb.connect(str(tmp_path / "x.duckdb"), config={"memory_limit": "700MB"})
+    limit = "SELECT current_setting('memory_limit')"
+    before = connection.execute(limit).fetchall()
+    cached = "SELECT sum(memory_usage_bytes) FROM duckdb_memory() WHERE tag = 'BASE_TABLE'"
+    with BlockCache(connection, "700MB", growth_bytes=8 << 20) as cache:
+        connection.execute("SELECT sum(a), sum(b) FROM t").fetchall()
+        ((grown,),) = connection.execute(cached).fetchall()
+        cache.trim()
+        ((trimmed,),) = connection.execute(cached).fetchall()
+    assert grown > 16 << 20 > 9 << 20 > trimmed
+    assert connection.execute(limit).fetchall() == before
+    ((rows,),) = connection.execute("SELECT count(a + b) FROM t").fetchall()
+    assert rows == 2_000_000
+    connection.close()

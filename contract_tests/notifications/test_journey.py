@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 
 from contract_tests.harness.client import Client
 from contract_tests.harness.server_process import COMMAND, ServerProcess, free_port
+from contract_tests.notifications.hostile_targets import HOSTILE_URLS
 from contract_tests.notifications.receiver import Receiver
 
 ALLOWED = {"INFRAPRISM_ALLOW_PRIVATE_WEBHOOKS": "1"}
@@ -117,19 +118,23 @@ def finished(client: Client, export_id: str) -> dict[str, Any]:
 
 
 def test_r29_kills_of_the_server_lose_no_delivery(tmp_path: Path) -> None:
-    """Messages are told while the server is killed again and again; each arrives."""
+    """Messages are told while the server is killed or ended again and again; each arrives."""
     with ServerProcess(tmp_path, ALLOWED) as server, Receiver() as receiver:
         account = server.create_account("a")
         client = server.client(account)
         made = hook(client, receiver.url, "limit.reached")
         sent = set()
-        for _ in range(4):
+        for turn in range(4):
             for _ in range(5):
                 answer = client.post(f"/v1/webhooks/{made['id']}/test", {})
                 assert answer.status == 201
                 sent.add(answer.json()["message_id"])
             client.close()
-            server.restart()
+            if turn % 2:
+                server.terminate()
+                server.start()
+            else:
+                server.restart()
             client = server.client(account)
         deadline = time.monotonic() + 60
         while sent != {headers["webhook-id"] for headers, _ in receiver.got}:
@@ -165,6 +170,18 @@ def test_r32_targets_that_are_not_public_are_refused_by_default(strict: Client, 
     answer = strict.post("/v1/webhooks", {"url": url, "events": ["limit.reached"]})
     assert answer.status == 400
     assert answer.error["param"] == "url"
+
+
+def test_r32_no_hostile_target_is_taken_over_http(strict: Client) -> None:
+    """The whole corpus, at creation and when an address is changed."""
+    good = strict.post("/v1/webhooks", {"url": "https://a.example/", "events": ["limit.reached"]})
+    path = f"/v1/webhooks/{good.json()['id']}"
+    for url in HOSTILE_URLS:
+        made = strict.post("/v1/webhooks", {"url": url, "events": ["limit.reached"]})
+        changed = strict.patch(path, {"url": url})
+        for answer in (made, changed):
+            assert (answer.status, answer.error["param"]) == (400, "url"), url
+    assert strict.ok(path)["url"] == "https://a.example/"
 
 
 def test_the_contracts_own_example_is_taken(strict: Client) -> None:
@@ -206,3 +223,12 @@ def test_the_listener_prints_what_arrives_and_whether_it_is_good(
     assert ("signature verified" in printed) is knows_the_secret
     assert ("BAD SIGNATURE" in printed) is not knows_the_secret
     assert json.loads(printed[printed.index("{") :])["type"] == "webhook.test"
+
+
+@pytest.mark.parametrize("secret", ["nonsense", "whsec_short", "whsec_!"])
+def test_a_secret_that_is_none_is_refused_before_anything_arrives(secret: str) -> None:
+    command = [str(COMMAND), "webhooks", "listen", "--port", "0", "--secret", secret]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "--secret: the secret is" in done.stderr
+    assert secret not in done.stderr

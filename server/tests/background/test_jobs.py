@@ -24,7 +24,7 @@ from infraprism_server.background.worker import JobRun, Worker
 from infraprism_server.clock import FixedClock, SystemClock
 from infraprism_server.control_store.engine import open_control_store, sqlite_url
 from infraprism_server.control_store.tables import accounts, metadata
-from infraprism_server.errors import NotFound, Unavailable
+from infraprism_server.errors import InvalidRequest, NotFound, Unavailable
 
 
 class Work(msgspec.Struct):
@@ -105,6 +105,31 @@ def test_a_killed_workers_job_is_taken_over_and_the_late_one_is_told(queue, cloc
         with pytest.raises(LeaseLostError):
             late(dead)
     queue.finish(heir, None)
+
+
+def test_a_start_takes_back_what_a_killed_process_had_under_way(queue):
+    made = queue.insert("copy", None, Work())
+    waiting = queue.insert("copy", None, Work())
+    dead = queue.lease(["copy"], "dead")
+    assert dead is not None
+    queue.take_back()
+    heir = queue.lease(["copy"], "heir")
+    assert heir is not None
+    assert (heir.id, heir.attempts) == (made.id, 2)
+    assert queue.get(None, "copy", waiting.id).attempts == 0
+    with pytest.raises(LeaseLostError):
+        queue.renew(dead)
+
+
+def test_what_can_not_be_done_fails_at_once(queue):
+    made = queue.insert("copy", None, Work())
+
+    def refuses(run: JobRun) -> None:
+        raise InvalidRequest("There are too many rows")
+
+    assert Worker(queue, {"copy": refuses}).run_due() == 1
+    job = queue.get(None, "copy", made.id)
+    assert (job.status, job.error) == ("failed", "There are too many rows")
 
 
 def test_a_failing_job_is_tried_again_later_and_then_given_up_with_its_error(queue, clock):

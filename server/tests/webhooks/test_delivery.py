@@ -286,6 +286,16 @@ def test_a_killed_senders_delivery_is_sent_by_the_next_one(house, receiver, cloc
     assert receiver.got[0].headers["webhook-id"] == held.row.message
 
 
+def test_a_start_takes_back_what_a_killed_sender_held(house, receiver) -> None:
+    house.hook(ANN, receiver.url)
+    house.tell(ANN)
+    dead = Dispatch(house.engine, house.clock, house.box)
+    dead.fan_out()
+    assert len(dead.lease(10, 10, 4, [])) == 1
+    house.dispatch.take_back()
+    assert house.worker().run_due() == 1
+
+
 def test_a_stopped_sender_gives_back_what_was_under_way(house, receiver) -> None:
     hook = house.hook(ANN, receiver.url)
     arrived = threading.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
@@ -10,7 +11,8 @@ import click
 import msgspec
 from rich.console import Console
 
-from infraprism_server.webhooks.signature import BadSignature, verify
+from infraprism_server.errors import InvalidRequest, StartupError
+from infraprism_server.webhooks.signature import BadSignature, headers_for, verify
 
 DEFAULT_PORT: Final = 9000
 MAX_BODY_BYTES: Final = 1024 * 1024
@@ -48,9 +50,12 @@ def listen(*, port: int, secret: str | None, status: int, count: int | None) -> 
     The server delivers to this machine when its operator set INFRAPRISM_ALLOW_PRIVATE_WEBHOOKS=1.
     With --secret, a message that is not signed with it is answered with 401.
     """
+    if secret is not None:
+        check_secret(secret)
     console = Console(highlight=False, soft_wrap=True)
-    with Listener(port, secret, status, console) as listener:
-        console.print(f"Listening on http://127.0.0.1:{listener.server_port}/", markup=False)
+    with _listener(port, secret, status, console) as listener:
+        address = f"http://127.0.0.1:{listener.server_port}/"
+        console.print(f"Listening on {address}  (Ctrl-C ends it)", markup=False)
         if secret is None:
             console.print("Without --secret: signatures are shown, not verified.", markup=False)
         try:
@@ -58,6 +63,29 @@ def listen(*, port: int, secret: str | None, status: int, count: int | None) -> 
                 listener.handle_request()
         except KeyboardInterrupt:
             console.print("")
+
+
+def check_secret(secret: str) -> None:
+    """InvalidRequest unless it is one that a webhook can have: before anything arrives."""
+    try:
+        headers_for([secret], "", 0, b"")
+    except BadSignature as error:
+        raise InvalidRequest(
+            f"--secret: {error}; it was shown when the webhook was made, and"
+            " POST /v1/webhooks/{id}/rotate-secret makes a new one",
+            "secret",
+        ) from None
+
+
+def _listener(port: int, secret: str | None, status: int, console: Console) -> Listener:
+    try:
+        return Listener(port, secret, status, console)
+    except OSError as error:
+        reason = {
+            errno.EADDRINUSE: f"port {port} is in use; choose another with --port",
+            errno.EACCES: f"port {port} needs more rights; choose one above 1023 with --port",
+        }.get(error.errno or 0, error.strerror or str(error))
+        raise StartupError(f"Can not listen on 127.0.0.1:{port}: {reason}") from None
 
 
 class Listener(ThreadingHTTPServer):

@@ -22,11 +22,17 @@ _USED: Final = (
 class BlockCache:
     """What one database holds of its file, from now on; a connection of its own, until closed."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, memory_limit: str) -> None:
+    def __init__(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        memory_limit: str,
+        *,
+        growth_bytes: int = GROWTH_BYTES,
+    ) -> None:
         """`memory_limit` as it was configured: DuckDB itself tells a rounded one."""
         self._own = cursor.cursor()
         self._limit = memory_limit
-        self._most_bytes = self._used()[1] + GROWTH_BYTES
+        self._most_bytes = self._used()[1] + growth_bytes
 
     def __enter__(self) -> BlockCache:
         return self
