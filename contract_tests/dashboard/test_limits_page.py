@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
+from contract_tests.dashboard.browser import sign_in_browser
 from contract_tests.dashboard.conftest import now_text
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 
@@ -68,6 +69,24 @@ def test_a_limit_is_made_read_changed_and_deleted(
     expect(page.get_by_text("No limits yet")).to_be_visible()
     assert client.get("/v1/limits").json()["data"] == []
     client.close()
+
+
+def test_without_scripts_a_limit_is_made_and_deleted_too(
+    server: ServerProcess, browser: Browser, account_b: TestAccount
+) -> None:
+    context = browser.new_context(base_url=server.url, java_script_enabled=False)
+    sign_in_browser(context, server, account_b)
+    page = context.new_page()
+    page.goto("/limits/new?entity_type=project&entity_id=no-scripts")
+    page.get_by_label("At most").fill("7")
+    page.get_by_role("button", name="Make the limit").click()
+    page.get_by_role("link", name="Change the limit of no-scripts").click()
+    # Roles are not told of what is inside of noscript.
+    page.locator("noscript summary", has_text="Delete: really?").click()
+    page.locator("noscript button", has_text="Delete the limit").click()
+    expect(page.get_by_role("status")).to_have_text("Deleted.")
+    expect(page.get_by_role("link", name="Change the limit of no-scripts")).to_have_count(0)
+    context.close()
 
 
 def test_a_form_that_is_sent_twice_makes_one_limit(
