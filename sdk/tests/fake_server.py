@@ -6,6 +6,7 @@ import gzip
 import json
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -13,7 +14,8 @@ from typing import Any
 class FakeServer:
     """Takes events and keeps them by id. `mode` says how it behaves from now on.
 
-    ok · status:N (answers N) · hang (never answers) · reset (closes without an answer)
+    ok · status:N (answers N) · hang (never answers) · reset (closes without an answer) ·
+    slow (answers after 10 s) · trickle (a byte a second)
     """
 
     def __init__(
@@ -105,11 +107,13 @@ def _handler(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
             if self.headers.get("Content-Encoding") == "gzip":
                 raw = gzip.decompress(raw)
             body = json.loads(raw)
-            fake.raw.append(repr(self.headers.items()).encode() + raw)
+            fake.raw.append(self.path.encode() + raw + repr(self.headers.items()).encode() + raw)
             fake.arrivals.append((time.monotonic(), len(body.get("events", ()))))
             mode = fake.mode
             if mode == "hang":
                 time.sleep(30)
+            if mode == "slow":
+                time.sleep(10)
             if mode == "reset":
                 self.close_connection = True
                 return
@@ -126,7 +130,16 @@ def _handler(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", str(len(data)))
             if fake.retry_after is not None and status != 200:
                 self.send_header("Retry-After", fake.retry_after)
-            self.end_headers()
-            self.wfile.write(data)
+            with suppress(OSError):
+                self.end_headers()
+            if mode == "trickle":
+                for byte in data:
+                    time.sleep(1)
+                    with suppress(OSError):
+                        self.wfile.write(bytes([byte]))
+                        self.wfile.flush()
+                return
+            with suppress(OSError):  # it has gone meanwhile
+                self.wfile.write(data)
 
     return Handler

@@ -16,7 +16,7 @@ import pytest
 from infraprism.spool import Spool
 from infraprism.uploader import Uploader
 from sdk.tests.fake_server import FakeServer
-from sdk.tests.test_uploader import event
+from sdk.tests.guest import event
 
 PROGRAM = """
 import os, sys, infraprism

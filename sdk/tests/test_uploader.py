@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import time
 import tracemalloc
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,12 +15,9 @@ from infraprism.delivery import full_jitter, retry_after
 from infraprism.event import FIELDS, instant, new_event_id
 from infraprism.queue import EventQueue
 from infraprism.uploader import Uploader
+from sdk.tests import guest
 from sdk.tests.fake_server import FakeServer
-
-
-def event(**more: Any) -> dict[str, Any]:
-    now = time.time_ns()
-    return {"id": new_event_id(now), "timestamp": now, "provider": "p", "model": "m", **more}
+from sdk.tests.guest import event
 
 
 @pytest.fixture
@@ -49,19 +43,16 @@ def test_a_batch_is_gathered_gzipped_and_counted(server: FakeServer, uploader: U
     assert uploader.counters.snapshot().sent == 1200
 
 
-def test_after_a_minute_of_429_every_event_arrives_once(
-    server: FakeServer, uploader: Uploader
-) -> None:
-    """R25, shortened: the same code with seconds in place of the minute."""
-    server.mode, server.retry_after = "status:429", "0"
-    for _ in range(700):
-        uploader.record(event())
-    time.sleep(1.5)
-    assert not server.events
-    server.mode = "ok"
-    assert uploader.flush(20)
-    assert len(server.events) == 700
-    assert server.duplicates == 0
+def test_r25_after_a_time_of_429_every_event_arrives_once() -> None:
+    """The minute of the long form, with seconds in its place."""
+    guest.rate_limited(seconds=1.5, events=700)
+
+
+def test_r39_after_an_outage_100_clients_ask_at_most_twice_as_often_as_before() -> None:
+    """In simulated time, with the uploader's own pauses."""
+    for seed in range(3):
+        before, after = guest.peaks_of_an_outage(seed)
+        assert after <= 2 * before, (seed, before, after)
 
 
 @pytest.mark.parametrize("mode", ["status:500", "status:503", "status:401", "reset"])
@@ -88,7 +79,7 @@ def test_an_answer_that_is_lost_does_not_double_events(
     assert (len(server.events), server.duplicates) == (1, 1)
 
 
-def test_a_batch_that_is_too_large_is_split(server: FakeServer, uploader: Uploader) -> None:
+def test_r39_a_batch_that_is_too_large_is_split(server: FakeServer, uploader: Uploader) -> None:
     server.max_events = 3
     for _ in range(50):
         uploader.record(event())
@@ -131,7 +122,7 @@ def test_only_listed_fields_leave_the_process(server: FakeServer, uploader: Uplo
     assert b"secret" not in b"".join(server.raw)
 
 
-def test_every_drop_is_counted_and_reported_when_the_server_returns(server: FakeServer) -> None:
+def test_r38_every_drop_is_counted_and_reported_when_the_server_returns(server: FakeServer) -> None:
     """R38: reported = dropped, and what was not dropped arrives."""
     one = Uploader(f"{server.url}/v1", "ip-key", max_events=100, gather_seconds=0.02)
     server.mode = "status:503"
@@ -147,17 +138,17 @@ def test_every_drop_is_counted_and_reported_when_the_server_returns(server: Fake
     )
 
 
-def test_memory_stays_bounded_against_a_black_hole(server: FakeServer) -> None:
+def test_r38_memory_stays_bounded_against_a_black_hole(server: FakeServer) -> None:
     server.mode = "hang"
     one = Uploader(f"{server.url}/v1", "ip-key", gather_seconds=0.02)
     tracemalloc.start()
-    for number in range(60_000):
+    for number in range(30_000):
         one.record(event(entity_type="customer", entity_id=f"customer-{number}"))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     one.close(0)
     assert peak < 50 * 1024 * 1024
-    assert one.counters.snapshot().dropped["queue_full"] >= 49_000
+    assert one.counters.snapshot().dropped["queue_full"] >= 19_000
 
 
 def test_the_queue_is_bounded_in_bytes_and_the_oldest_gives_way() -> None:
@@ -184,23 +175,9 @@ def test_many_threads_lose_nothing(server: FakeServer, uploader: Uploader) -> No
     assert len(server.events) == 3200
 
 
-def test_forked_children_send_their_own_events_and_none_of_the_parents(
-    server: FakeServer, uploader: Uploader
-) -> None:
-    """R40, shortened: every event of parent and children counts once."""
-    children = []
-    for _ in range(20):
-        uploader.record(event(session_id="parent"))
-        child = os.fork()
-        if child == 0:
-            uploader.record(event(session_id="child"))
-            os._exit(0 if uploader.flush(10) else 1)
-        children.append(child)
-    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 20
-    assert uploader.flush(10)
-    sessions = [stored["session_id"] for stored in server.events.values()]
-    assert (sessions.count("parent"), sessions.count("child")) == (20, 20)
-    assert server.duplicates == 0
+def test_r40_forked_children_send_their_own_events_and_none_of_the_parents() -> None:
+    """The thousand of the long form, with a few in their place."""
+    guest.forks(15)
 
 
 def test_ids_sort_by_time_and_never_repeat() -> None:
@@ -211,14 +188,14 @@ def test_ids_sort_by_time_and_never_repeat() -> None:
 
 
 @given(st.integers(0, 2000))
-def test_waits_are_spread_and_bounded(attempt: int) -> None:
+def test_r39_waits_are_spread_and_bounded(attempt: int) -> None:
     assert 0 <= full_jitter(attempt) <= min(60, 0.5 * 2 ** min(attempt, 10))
 
 
 @pytest.mark.parametrize(
     ("header", "at_least"), [("3", 3.0), ("0", 0.0), ("99999", 300.0), ("-1", None), ("x", None)]
 )
-def test_retry_after_is_honoured_within_reason(header: str, at_least: float | None) -> None:
+def test_r39_retry_after_is_honoured_within_reason(header: str, at_least: float | None) -> None:
     seconds = retry_after(header)
     if at_least is None:
         assert seconds is None
