@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import openai
 import pytest
 
 import infraprism
 from contract_tests.sdk.conftest import Server
+from contract_tests.sdk.traffic import Traffic, VariedUsage, compare
 from infraprism import AsyncClient, Client, recorder
 from infraprism.api import errors
 from infraprism.event import FIELDS
@@ -24,48 +23,21 @@ GPT_4O = Decimal("0.000475")
 """gpt-4o lists 2.50, cached 1.25 and output 10 dollars a million: 20, 100 and 30 of the mock's."""
 
 
-def test_mixed_traffic_is_stored_call_by_call_none_missing_none_doubled(
-    reporting: Server, mock: MockProvider
+def test_mixed_traffic_is_stored_call_by_call_none_missing_none_doubled_cost_exact(
+    reporting: Server,
 ) -> None:
-    chance = random.Random(7)
-    client: Any = infraprism.InfraPrismOpenAI(api_key="k", base_url=f"{mock.url}/v1", max_retries=1)
-    claude: Any = infraprism.InfraPrismAnthropic(api_key="k", base_url=mock.url)
-    made: list[tuple[str, bool]] = []
-    for number in range(120):
-        who = {"entity_type": "customer", "entity_id": f"mixed-{number}", "tags": {"run": "mixed"}}
-        kind = chance.choice(["chat", "stream", "responses", "claude", "claude-stream", "fails"])
-        if kind == "chat":
-            client.chat.completions.create(model="gpt-4o", messages=MESSAGES, **who)
-        elif kind == "stream":
-            list(
-                client.chat.completions.create(
-                    model="gpt-4o", messages=MESSAGES, stream=True, **who
-                )
-            )
-        elif kind == "responses":
-            client.responses.create(model="gpt-4o", input="Hello", **who)
-        elif kind == "fails":
-            with pytest.raises(openai.RateLimitError):
-                client.chat.completions.create(model="fails-429", messages=MESSAGES, **who)
-        else:
-            call: Any = {"model": "claude-sonnet-4-5", "max_tokens": 9, "messages": MESSAGES, **who}
-            if kind == "claude":
-                claude.messages.create(**call)
-            else:
-                with claude.messages.stream(**call) as stream:
-                    stream.until_done()
-        made.append((f"mixed-{number}", kind != "fails"))
-    finished = time.monotonic()
-    assert infraprism.flush(10)
-    assert time.monotonic() - finished < 2, "a call is shown within 2 s"
-    with Client() as api:
-        stored = list(api.events.iterate(page_size=50, tags={"run": "mixed"}))
-    assert sorted((str(event.entity_id), event.success) for event in stored) == sorted(made)
-    for event in stored:
-        tokens = (event.input_tokens, event.output_tokens, event.cache_read_input_tokens)
-        assert tokens == ((120, 30, 100) if event.success else (0, 0, 0))
-        if event.model == "gpt-4o" and event.service_tier == "standard":
-            assert event.cost_usd == GPT_4O
+    """The day of the long form, with some hundred calls in its place: every kind at least once."""
+    with MockProvider(VariedUsage(seed=7)) as mock:
+        traffic = Traffic(mock, "mixed", seed=7)
+        traffic.play(100)
+        finished = time.monotonic()
+        assert infraprism.flush(30)
+        assert time.monotonic() - finished < 20
+        compared = compare(traffic.made, mock, "mixed")
+    assert compared.missing == []
+    assert compared.doubled == []
+    assert compared.wrong == []
+    assert compared.cost_usd > 0
     assert infraprism.counts().dropped == {}
 
 

@@ -207,7 +207,8 @@ def _handler(mock: MockProvider) -> type[BaseHTTPRequestHandler]:
                 asked = bool((body.get("stream_options") or {}).get("include_usage"))
                 events = wire.chat_chunks(model, text, usage if asked else None)
             elif self.operation == "/responses":
-                events = wire.response_events(wire.response_answer(model, text, usage), text)
+                tier = body.get("service_tier") or "flex"
+                events = wire.response_events(wire.response_answer(model, text, usage, tier), text)
             else:
                 events = wire.message_events(model, text, usage)
             self.send_response(200)
