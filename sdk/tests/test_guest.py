@@ -20,6 +20,7 @@ import infraprism
 from infraprism import recorder
 from infraprism.event import FIELDS
 from infraprism.quiet import own_error
+from sdk.generate_privacy_page import PAGE, renewed
 from sdk.tests import guest, privacy
 from sdk.tests.fake_server import FakeServer
 from sdk.tests.mock_provider import MockProvider
@@ -170,8 +171,12 @@ def test_every_field_of_every_event_is_listed(mock: MockProvider, recorded: Reco
         client.chat.completions.create(model="fails-429", messages=[])
     sent = set().union(*recorded())
     assert sent <= set(FIELDS)
-    documented = (Path(__file__).parents[2] / "docs" / "sdk.md").read_text()
-    assert [name for name in FIELDS if f"`{name}`" not in documented] == []
+
+
+def test_privacy_the_page_lists_what_leaves_as_the_schema_has_it() -> None:
+    """Made by `python -m sdk.generate_privacy_page`."""
+    assert PAGE.read_text() == renewed(PAGE.read_text())
+    assert [name for name in FIELDS if f"| `{name}` |" not in PAGE.read_text()] == []
 
 
 def test_track_takes_any_usage_and_attribution(recorded: Recorded) -> None:

@@ -32,7 +32,7 @@ FIELDS: Final = (
     "error_type",
     "error_code",
 )
-"""All that leaves the process about a call; docs/sdk.md lists the same, a test compares."""
+"""All that leaves the process about a call; docs/sdk-privacy.md is made from it."""
 
 RAW_USAGE: Final = "_usage"
 """Where a usage object and its service tier wait until the upload thread has time for them."""
