@@ -8,7 +8,8 @@ import time
 
 import infraprism
 
-WITHIN_SECONDS = 2.0
+WITHIN_SECONDS = float(os.environ.get("EXAMPLE_SECONDS", "2"))
+"""What a machine that does nothing else keeps easily; a busy one is given longer."""
 
 
 def show_cost(entity_type: str, entity_id: str, calls: int) -> None:
@@ -16,14 +17,18 @@ def show_cost(entity_type: str, entity_id: str, calls: int) -> None:
     if not os.environ.get("INFRAPRISM_API_KEY"):
         print("INFRAPRISM_API_KEY is not set: the calls were made, nothing was reported")
         return
-    deadline = time.monotonic() + WITHIN_SECONDS
+    began = time.monotonic()
+    deadline = began + WITHIN_SECONDS
     infraprism.flush(WITHIN_SECONDS)
     with infraprism.Client() as api:
         while time.monotonic() < deadline:
             found = api.events.list(entity_type=entity_type, entity_id=entity_id)
             if found.pagination.total >= calls:
                 entity = api.entities.get(entity_type, entity_id)
-                print(f"{entity_id}: {entity.total_events} calls, {entity.total_cost} dollars")
+                after = f"shown after {time.monotonic() - began:.2f} s"
+                print(
+                    f"{entity_id}: {entity.total_events} calls, {entity.total_cost} dollars, {after}"
+                )
                 return
             time.sleep(0.05)
     sys.exit(f"the cost of {entity_id} did not show within {WITHIN_SECONDS} s")

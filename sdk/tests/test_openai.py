@@ -237,7 +237,26 @@ def test_a_stream_that_breaks_raises_as_ever_and_is_recorded_as_failed(
     assert "Hello" not in str(event)
 
 
-def test_a_cancelled_call_is_recorded(async_client: Any, recorded: Recorded) -> None:
+def test_a_call_that_is_cancelled_before_its_answer_is_recorded(
+    async_client: Any, recorded: Recorded
+) -> None:
+    async def cancelled() -> None:
+        asked = asyncio.create_task(
+            async_client.chat.completions.create(model="m", messages=MESSAGES, **ACME)
+        )
+        for _ in range(3):
+            await asyncio.sleep(0)
+        asked.cancel()
+        await asked
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(cancelled())
+    [event] = recorded()
+    assert (event["success"], event["error_type"]) == (False, "CancelledError")
+    assert event["entity_id"] == "acme"
+
+
+def test_a_cancelled_stream_is_recorded(async_client: Any, recorded: Recorded) -> None:
     async def cancelled() -> None:
         chunks = await async_client.chat.completions.create(
             model="slow", messages=MESSAGES, stream=True
