@@ -25,10 +25,9 @@ def show_cost(entity_type: str, entity_id: str, calls: int) -> None:
             found = api.events.list(entity_type=entity_type, entity_id=entity_id)
             if found.pagination.total >= calls:
                 entity = api.entities.get(entity_type, entity_id)
-                after = f"shown after {time.monotonic() - began:.2f} s"
-                print(
-                    f"{entity_id}: {entity.total_events} calls, {entity.total_cost} dollars, {after}"
-                )
+                seconds = time.monotonic() - began
+                told = f"{entity.total_events} calls, {entity.total_cost} dollars"
+                print(f"{entity_id}: {told}, shown after {seconds:.2f} s")
                 return
             time.sleep(0.05)
     sys.exit(f"the cost of {entity_id} did not show within {WITHIN_SECONDS} s")
