@@ -181,6 +181,7 @@ def compose(
         store=store,
         background=[schedule, *(work for feature in features for work in feature.background)],
         upkeep=upkeep,
+        services={name: each for feature in features for name, each in feature.services.items()},
         clock=clock,
     )
 
@@ -235,7 +236,8 @@ def _upkeep(
     retention = Recurring(
         "retention", ground.settings.retention_seconds, service.ask_for_due_expiries
     )
-    return worker, _Feature({"worker": worker}, recurring=(retention,), background=(worker,))
+    services: dict[str, object] = {"worker": worker, "upkeep": service}
+    return worker, _Feature(services, recurring=(retention,), background=(worker,))
 
 
 def _limits(ground: _Ground) -> tuple[LimitService, _Feature]:

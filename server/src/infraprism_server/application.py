@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from infraprism_server.accounts.service import AccountService
@@ -32,6 +32,7 @@ class Application:
         store: EventStore,
         background: Sequence[BackgroundWork],
         upkeep: Worker,
+        services: Mapping[str, object],
         clock: Clock,
     ) -> None:
         self.asgi = asgi
@@ -41,6 +42,8 @@ class Application:
         self.usage = usage
         self.sign_in = sign_in
         self.upkeep = upkeep
+        self.services = services
+        """Every feature's, by the name routes ask for."""
         self.clock = clock
         self._store = store
         self._background = background
