@@ -1,0 +1,114 @@
+"""The host: a program that calls a provider with the bare client and with ours, by turns.
+
+`python -m benchmarks.sdk.host KIND PROVIDER_URL CALLS` prints one JSON object. KIND: calls (times
+of each call), cpu (in blocks), memory (grown by CALLS calls with ours), memory-bare, exit.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import openai
+
+WARM_UP: Final = 200
+BLOCK: Final = 250
+ASK: Final[dict[str, Any]] = {
+    "model": "gpt-4o",
+    "messages": [{"role": "user", "content": "Hello, how are you today?"}],
+}
+WHO: Final[dict[str, Any]] = {
+    "entity_type": "customer",
+    "entity_id": "acme-corp",
+    "tags": {"feature": "chatbot", "env": "prod"},
+}
+
+
+def bare(url: str) -> Any:
+    return openai.OpenAI(api_key="k", base_url=f"{url}/v1", max_retries=0)
+
+
+def ours(url: str, **options: Any) -> Any:
+    import infraprism
+
+    return infraprism.InfraPrismOpenAI(api_key="k", base_url=f"{url}/v1", max_retries=0, **options)
+
+
+def calls(url: str, count: int) -> dict[str, Any]:
+    """Wall time and the calling thread's CPU time of each call, in nanoseconds."""
+    clients = {"bare": (bare(url), {}), "ours": (ours(url), WHO)}
+    wall: dict[str, list[int]] = {"bare": [], "ours": []}
+    cpu: dict[str, list[int]] = {"bare": [], "ours": []}
+    chance = random.Random(1)
+    for turn in range(WARM_UP + count):
+        names = ["bare", "ours"]
+        chance.shuffle(names)
+        for name in names:
+            client, who = clients[name]
+            began, cpu_began = time.perf_counter_ns(), time.thread_time_ns()
+            client.chat.completions.create(**ASK, **who)
+            cpu_took, took = time.thread_time_ns() - cpu_began, time.perf_counter_ns() - began
+            if turn >= WARM_UP:
+                wall[name].append(took)
+                cpu[name].append(cpu_took)
+    return {"wall": wall, "cpu": cpu, "threads": threading.active_count() - 1}
+
+
+def cpu(url: str, count: int) -> dict[str, Any]:
+    """CPU of the whole process, the upload thread included, in blocks of calls by turns."""
+    import infraprism
+
+    clients = {"bare": (bare(url), {}), "ours": (ours(url), WHO)}
+    spent = {"bare": [0.0], "ours": [0.0]}
+    for name, (client, who) in clients.items():
+        for _ in range(WARM_UP):
+            client.chat.completions.create(**ASK, **who)
+    infraprism.flush(2)
+    for _ in range(max(1, count // BLOCK)):
+        for name, (client, who) in clients.items():
+            began = time.process_time()
+            for _ in range(BLOCK):
+                client.chat.completions.create(**ASK, **who)
+            if name == "ours":
+                infraprism.flush(2)
+            spent[name].append((time.process_time() - began) / BLOCK)
+    return {name: sorted(values[1:]) for name, values in spent.items()}
+
+
+def memory(url: str, count: int, *, with_ours: bool) -> dict[str, Any]:
+    """Resident memory after so many calls, in bytes."""
+    client, who = (ours(url), WHO) if with_ours else (bare(url), {})
+    for _ in range(count):
+        client.chat.completions.create(**ASK, **who)
+    time.sleep(1.0)
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    return {"rss": int(line.split()[1]) * 1024, "threads": threading.active_count() - 1}
+
+
+def exits(url: str, count: int) -> dict[str, Any]:
+    """The instant at which there is nothing left to do but to end."""
+    client = ours(url)
+    for _ in range(count):
+        client.chat.completions.create(**ASK, **WHO)
+    return {"done_at": time.monotonic()}
+
+
+def main(kind: str, url: str, count: int) -> None:
+    found = {
+        "calls": calls,
+        "cpu": cpu,
+        "memory": lambda *given: memory(*given, with_ours=True),
+        "memory-bare": lambda *given: memory(*given, with_ours=False),
+        "exit": exits,
+    }[kind](url, count)
+    print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
