@@ -14,6 +14,7 @@ from rich.console import Console
 
 from benchmarks import machine
 from benchmarks.report import Report, stored_name
+from benchmarks.sdk.measure import measure as measure_sdk
 from benchmarks.stage import PARTS, PARTS_WHEN_EMPTY, Options, Stage
 
 _SIZES: Final = "1000000,10000000"
@@ -22,6 +23,8 @@ _TOO_LONG: Final = ("variants", "overload")
 """Parts that a quick run leaves out."""
 _WIDTH: Final = 150
 _REPORT_NAME: Final = "report.json"
+_SDK: Final = "sdk"
+_ALL_PARTS: Final = (*PARTS, _SDK)
 
 
 def main(words: list[str]) -> int:
@@ -72,14 +75,17 @@ def _measure(given: argparse.Namespace, folder: Path, words: list[str], console:
             kept.write_bytes(msgspec.json.encode(report))
         if given.keep is None:
             stage.remove()
+    if _SDK in wanted and not (given.resume and _SDK in report.parts):
+        report.parts[_SDK] = measure_sdk(options.say, quick=given.quick)
+        kept.write_bytes(msgspec.json.encode(report))
     return report
 
 
 def _parts(text: str) -> list[str]:
     chosen = text.split(",")
     for name in chosen:
-        if name not in PARTS:
-            raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(PARTS)}")
+        if name not in _ALL_PARTS:
+            raise argparse.ArgumentTypeError(f"'{name}' is none of {', '.join(_ALL_PARTS)}")
     return chosen
 
 
@@ -89,7 +95,10 @@ def _parser() -> argparse.ArgumentParser:
         "--events", default=_SIZES, help=f"stored sizes, by commas, beside 0 [{_SIZES}]"
     )
     parser.add_argument(
-        "--parts", type=_parts, default=list(PARTS), help=f"some of {','.join(PARTS)} [all]"
+        "--parts",
+        type=_parts,
+        default=list(_ALL_PARTS),
+        help=f"some of {','.join(_ALL_PARTS)} [all]",
     )
     parser.add_argument(
         "--keep",

@@ -17,7 +17,8 @@ INGEST: Final = "Ingest over HTTP"
 READS: Final = "Reads over HTTP, one client"
 EXPORTS: Final = "Exports"
 OVERLOAD: Final = "Twice the load it can take"
-SECTIONS: Final = (INGEST, READS, EXPORTS, OVERLOAD, STORAGE, START)
+SDK: Final = "The Python SDK, beside the bare client"
+SECTIONS: Final = (INGEST, READS, EXPORTS, OVERLOAD, STORAGE, START, SDK)
 HEADS: Final = ("what", "stored", "goal", "figure", "median", "floor", "times the floor", "CPU", "")
 
 

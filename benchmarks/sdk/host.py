@@ -1,7 +1,8 @@
 """The host: a program that calls a provider with the bare client and with ours, by turns.
 
 `python -m benchmarks.sdk.host KIND PROVIDER_URL CALLS` prints one JSON object. KIND: calls (times
-of each call), cpu (in blocks), memory (grown by CALLS calls with ours), memory-bare, exit.
+of each call), cpu (in blocks), memory (grown by CALLS calls with ours), memory-bare, exit,
+own (our own code alone).
 """
 
 from __future__ import annotations
@@ -11,10 +12,16 @@ import random
 import sys
 import threading
 import time
+import timeit
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import openai
+from openai._models import FinalRequestOptions
+from openai.types.chat import ChatCompletion
+
+from benchmarks.sdk.servers import CHAT
 
 WARM_UP: Final = 200
 BLOCK: Final = 250
@@ -34,7 +41,7 @@ def bare(url: str) -> Any:
 
 
 def ours(url: str, **options: Any) -> Any:
-    import infraprism
+    import infraprism  # noqa: PLC0415 - a host without us must not hold us in memory
 
     return infraprism.InfraPrismOpenAI(api_key="k", base_url=f"{url}/v1", max_retries=0, **options)
 
@@ -61,11 +68,11 @@ def calls(url: str, count: int) -> dict[str, Any]:
 
 def cpu(url: str, count: int) -> dict[str, Any]:
     """CPU of the whole process, the upload thread included, in blocks of calls by turns."""
-    import infraprism
+    import infraprism  # noqa: PLC0415
 
     clients = {"bare": (bare(url), {}), "ours": (ours(url), WHO)}
     spent = {"bare": [0.0], "ours": [0.0]}
-    for name, (client, who) in clients.items():
+    for client, who in clients.values():
         for _ in range(WARM_UP):
             client.chat.completions.create(**ASK, **who)
     infraprism.flush(2)
@@ -78,6 +85,56 @@ def cpu(url: str, count: int) -> dict[str, Any]:
                 infraprism.flush(2)
             spent[name].append((time.process_time() - began) / BLOCK)
     return {name: sorted(values[1:]) for name, values in spent.items()}
+
+
+def own(_url: str, count: int) -> dict[str, Any]:
+    """The least microseconds that our own code takes of a call, in blocks of ten.
+
+    The provider's method and its request do nothing here: what is left is the wrapper that takes
+    the keywords off, the seam, the event and the queue. The least of many is what a busy machine
+    says as well.
+    """
+    from infraprism.counters import Counters  # noqa: PLC0415
+    from infraprism.keywords import HEADER, wrapped  # noqa: PLC0415
+    from infraprism.queue import EventQueue  # noqa: PLC0415
+    from infraprism.seam import Seam  # noqa: PLC0415
+
+    class Sink:
+        queue = EventQueue(Counters())
+
+        def start(self) -> None: ...
+
+        def record_from_finalizer(self, event: Any) -> None: ...
+
+        def record(self, event: Any) -> None:
+            self.queue.put(event)
+            if len(self.queue) > 400:
+                self.queue = EventQueue(Counters())
+
+    def create(_self: Any, *, model: str, messages: Any, extra_headers: Any = None) -> Any:
+        return model, messages, extra_headers
+
+    client, answer = bare("http://127.0.0.1:9"), ChatCompletion.model_validate_json(CHAT)
+    seam, method = Seam(Sink(), "openai"), wrapped(create)
+    options = FinalRequestOptions.construct(method="post", url="/chat/completions", json_data=ASK)
+    carried = method(None, **ASK, **WHO)[2]
+
+    def through(_cast_to: Any, options: Any, **_options: Any) -> Any:
+        return options and answer
+
+    def measured() -> None:
+        options.__dict__["headers"] = {HEADER: carried[HEADER]}
+        seam.request(client, through, (ChatCompletion, options), {})
+
+    def unmeasured() -> None:
+        options.__dict__["headers"] = {HEADER: carried[HEADER]}
+        through(ChatCompletion, options)
+
+    def least(call: Callable[[], object]) -> float:
+        return min(timeit.repeat(call, number=10, repeat=count)) / 10 * 1e6
+
+    wrapping = least(lambda: method(None, **ASK, **WHO)) - least(lambda: create(None, **ASK))
+    return {"us": wrapping + least(measured) - least(unmeasured)}
 
 
 def memory(url: str, count: int, *, with_ours: bool) -> dict[str, Any]:
@@ -103,6 +160,7 @@ def main(kind: str, url: str, count: int) -> None:
     found = {
         "calls": calls,
         "cpu": cpu,
+        "own": own,
         "memory": lambda *given: memory(*given, with_ours=True),
         "memory-bare": lambda *given: memory(*given, with_ours=False),
         "exit": exits,

@@ -14,7 +14,7 @@ STATES: Final = ("up", "down", "black hole", "10 s slow", "1 B/s", "resetting", 
 """down: nobody listens; black hole: connections are accepted and never answered."""
 SLOW_SECONDS: Final = 10.0
 
-_CHAT: Final = json.dumps(
+CHAT: Final = json.dumps(
     {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -66,7 +66,7 @@ class Reader:
 
 async def provide(stream: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """The provider: the same answer to everything, at once."""
-    reader, answer = Reader(stream), response(200, _CHAT)
+    reader, answer = Reader(stream), response(200, CHAT)
     try:
         while True:
             await reader.path()

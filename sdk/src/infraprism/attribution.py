@@ -7,9 +7,8 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 KEYWORDS = frozenset({"entity_type", "entity_id", "session_id", "tags"})
 
@@ -27,8 +26,7 @@ ByCustomId = Callable[[str], Mapping[str, Any] | None]
 """From the `custom_id` of a batch's result to entity_type, entity_id, session_id, tags of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attribution:
+class Attribution(NamedTuple):
     """Whom a call is for. Only what the server takes: the rest was left out by `cleaned`."""
 
     entity_type: str | None = None
@@ -97,7 +95,7 @@ class attribute:  # noqa: N801 - reads as a verb: `with attribute(...)`, `@attri
     ) -> None:
         self._given = cleaned(entity_type, entity_id, session_id, tags)
         if callable(by_custom_id):
-            self._given = replace(self._given, by_custom_id=by_custom_id)
+            self._given = self._given._replace(by_custom_id=by_custom_id)
         self._tokens: list[Token[Attribution]] = []
 
     def __enter__(self) -> Attribution:
@@ -142,6 +140,10 @@ class attribute:  # noqa: N801 - reads as a verb: `with attribute(...)`, `@attri
 
 def printable(value: object, limit: int) -> str | None:
     """One printable line of at most `limit` characters, or None for what is not a plain value."""
+    if type(value) is str and value.isascii() and value.isprintable():
+        return value if len(value) <= limit else value[:limit]
+    if value is None:
+        return None
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -154,7 +156,7 @@ def printable(value: object, limit: int) -> str | None:
 
 
 def _clean_tags(tags: object) -> Mapping[str, str] | None:
-    if not isinstance(tags, Mapping) or not tags:
+    if not tags or not (type(tags) is dict or isinstance(tags, Mapping)):
         return None
     kept: dict[str, str] = {}
     for key, value in tags.items():

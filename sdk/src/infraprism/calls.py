@@ -265,6 +265,9 @@ def error_code(error: BaseException) -> str | None:
     return str(status) if isinstance(status, int) else None
 
 
+_PLAIN: Final = frozenset({int, str, float, bool, type(None)})
+
+
 def as_mapping(value: object) -> dict[str, Any] | None:
     """A provider's model object as plain values, without validating or copying its content."""
     if isinstance(value, dict):
@@ -275,18 +278,22 @@ def as_mapping(value: object) -> dict[str, Any] | None:
     extra = getattr(value, "__pydantic_extra__", None) or {}
     plain = {**fields, **extra}
     for name, inner in plain.items():
-        if inner is not None and hasattr(inner, "__pydantic_fields_set__"):
+        if type(inner) not in _PLAIN and hasattr(inner, "__pydantic_fields_set__"):
             plain[name] = as_mapping(inner)
     return plain
 
 
 def learn_from_object(call: Call, answer: object) -> None:
     """From a parsed answer: only `model`, `service_tier` and `usage` are looked at."""
-    usage = as_mapping(getattr(answer, "usage", None))
-    tools = getattr(answer, "tool_usage", None)
+    # Looked up in what the model holds: asking a model for what it has not takes microseconds.
+    held = getattr(answer, "__dict__", None) or {}
+    extra = (getattr(answer, "__pydantic_extra__", None) if held else None) or {}
+    usage = as_mapping(held.get("usage") or extra.get("usage"))
+    tools = held.get("tool_usage") or extra.get("tool_usage")
     if tools is not None and usage is not None:
         usage = {**usage, "tool_usage": as_mapping(tools)}
-    call.learn(getattr(answer, "model", None), getattr(answer, "service_tier", None), usage)
+    tier = held.get("service_tier") or extra.get("service_tier")
+    call.learn(held.get("model") or extra.get("model"), tier, usage)
     if call.background:
         call.learn_of_background(as_mapping(answer) or {})
 

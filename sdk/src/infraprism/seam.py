@@ -116,7 +116,7 @@ class Seam:
             if path not in OPERATIONS:
                 return None, False
             body = options.json_data
-            is_mapping = isinstance(body, Mapping)
+            is_mapping = type(body) is dict or isinstance(body, Mapping)
             call = Call(
                 self.sink,
                 self.provider,
@@ -294,7 +294,7 @@ def _learn_from_body(call: Call, response: Any) -> None:  # noqa: ANN401
 def _take_carrier(options: Any) -> attribution.Attribution | None:  # noqa: ANN401
     """Our keywords, off the headers they travelled in: they never reach the provider."""
     headers = options.headers
-    if not isinstance(headers, Mapping) or HEADER not in headers:
+    if not (type(headers) is dict or isinstance(headers, Mapping)) or HEADER not in headers:
         return None
     carried = headers[HEADER]
     options.headers = {name: value for name, value in headers.items() if name != HEADER}
