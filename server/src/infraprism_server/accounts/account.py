@@ -98,6 +98,12 @@ def checked_retention(days: int | None) -> int | None:
 
 
 @cache
+def zone_names() -> tuple[str, ...]:
+    """Every name that `checked_timezone` takes, to choose from."""
+    return tuple(sorted(_zones()))
+
+
+@cache
 def _zones() -> frozenset[str]:
     text = files("tzdata").joinpath("zones").read_text(encoding="ascii")
     return frozenset(text.split()) - {"Factory"}

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
-from zoneinfo import available_timezones
 
 import msgspec
 
+from infraprism_server.accounts.account import zone_names
 from infraprism_server.dashboard.forms import Form, decoded, number
 from infraprism_server.dashboard.frame import Go, Page, Visit, action, page
 from infraprism_server.dashboard.pages.suggestions import suggestions
@@ -283,7 +283,7 @@ def _choices() -> dict[str, Any]:
     return {
         "periods": PERIOD_CHOICES,
         "actions": ACTIONS,
-        "zones": sorted(available_timezones()),
+        "zones": zone_names(),
     }
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from zoneinfo import available_timezones
 
 import msgspec
 
+from infraprism_server.accounts.account import zone_names
 from infraprism_server.accounts.schemas import PatchMe
 from infraprism_server.anomalies.schemas import PatchSettings
 from infraprism_server.clock import from_us
 from infraprism_server.dashboard.forms import NULL, Form, decoded, number, number_or_null
 from infraprism_server.dashboard.frame import Go, Page, Visit, action, page
-from infraprism_server.dashboard.pages.suggestions import suggestions
 from infraprism_server.errors import InvalidRequest
 
 LABELS = {
@@ -89,8 +88,7 @@ def _settings_page(visit: Visit, account: Form | None = None, alerts: Form | Non
             "asks": account is not None and account.error("sure") is not None,
             "alerts": alerts or Form(ALERT_LABELS, _stored_alerts(visit)),
             "sensitivities": SENSITIVITIES,
-            "known": suggestions(visit),
-            "zones": sorted(available_timezones()),
+            "zones": zone_names(),
         },
     )
 
