@@ -42,7 +42,8 @@ def hourly(file: Labelled) -> Labelled:
     windows = tuple(
         (int(hour[start]) - first, int(hour[end]) - first) for start, end in file.windows
     )
-    return Labelled(file.name, np.arange(first, last + 1), means, windows)
+    ignored = file.most_ignored // 12
+    return Labelled(file.name, np.arange(first, last + 1), means, windows, ignored)
 
 
 def _read(name: str, text: str, windows: list[list[str]]) -> Labelled:

@@ -26,10 +26,12 @@ class Labelled:
     values: NDArray[np.float64]
     windows: tuple[tuple[int, int], ...]
     """First and last row, both inside."""
+    most_ignored: int = 750
+    """Rows of 5 minutes, two days and a half."""
 
     @property
     def judged_from(self) -> int:
-        return int(PROBATION * len(self.values))
+        return min(int(PROBATION * len(self.values)), self.most_ignored)
 
 
 def raw_score(file: Labelled, detections: NDArray[np.int64]) -> float:
@@ -56,16 +58,6 @@ def group_score(files: list[Labelled], detections: list[NDArray[np.int64]]) -> f
     windows = sum(len(file.windows) for file in files)
     raw = sum(raw_score(file, found) for file, found in zip(files, detections, strict=True))
     return 100 * (raw + windows) / (2 * windows)
-
-
-def best_threshold(files: list[Labelled], scores: list[NDArray[np.float64]]) -> tuple[float, float]:
-    """The one threshold for all files that scores best, as the published figures are made."""
-    known = np.concatenate([score[~np.isnan(score)] for score in scores])
-    candidates = np.unique(np.quantile(known, np.linspace(0.5, 1, 400)))
-    return max(
-        (group_score(files, [np.flatnonzero(score >= limit) for score in scores]), float(limit))
-        for limit in candidates
-    )
 
 
 def _false_weight(file: Labelled, row: int) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.anomalies.synthetic import FIRST_HOUR, HOURS, KINDS, MONTH_STARTS, Suite
 from infraprism_server.anomalies import detection
-from infraprism_server.anomalies.detection import Finding, Tuning
+from infraprism_server.anomalies.drift import LOOK_EVERY_HOURS, find_drifts
 from infraprism_server.anomalies.episode import (
     DRIFT_SILENCE_HOURS,
     Episode,
@@ -17,7 +17,9 @@ from infraprism_server.anomalies.episode import (
     opened,
     rested,
 )
+from infraprism_server.anomalies.finding import Finding, Tuning
 from infraprism_server.anomalies.history import History
+from infraprism_server.anomalies.newcomers import find_newcomers
 
 WARM_UP_HOURS = 21 * 24
 
@@ -65,12 +67,12 @@ def alerts_of(suite: Suite, tuning: Tuning, *, from_hour: int = WARM_UP_HOURS) -
             if _spike(history, episodes, entity, finding, tuning) and entity not in newcomers:
                 last_told[entity] = hour
                 alerts.append(Alert(entity, "spike", place))
-        for finding in detection.find_newcomers(history, hour, tuning):
+        for finding in find_newcomers(history, hour, tuning):
             if finding.entity not in newcomers:
                 newcomers.add(finding.entity)
                 alerts.append(Alert(finding.entity, "new_entity", place))
-        if hour % 24 == 0:
-            for finding in detection.find_drifts(history, hour, tuning):
+        if hour % LOOK_EVERY_HOURS == 0:
+            for finding in find_drifts(history, hour, tuning):
                 entity = finding.entity
                 silent = hour - last_told.get(entity, -DRIFT_SILENCE_HOURS) < DRIFT_SILENCE_HOURS
                 if not silent:

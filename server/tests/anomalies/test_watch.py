@@ -251,3 +251,43 @@ def test_the_picture_of_an_anomaly_shows_the_band_its_hours_were_judged_by(house
     assert longer[-1].start.us // HOUR == house.hour  # the future is not drawn
     with pytest.raises(NotFound):
         house.service.picture(house.other, one.id, None, 24)
+
+
+def test_a_week_that_costs_a_third_more_is_told_as_drift(house) -> None:
+    """No hour of it is odd: it is 40 % above the four weeks before."""
+    house.clock.advance(timedelta(hours=-house.hour % 24))  # to a midnight
+    hours = range(house.hour - 24 * 36, house.hour)
+    week = house.hour - 168
+    house.spend({h: (14 if h >= week else 10) * DOLLAR + h % 3 * DOLLAR // 10 for h in hours})
+    house.next_hour()
+    house.next_hour(24)
+    drift = [one for one in house.found() if one.kind == "drift" and one.entity_id]
+    assert [(one.entity_id, one.kind) for one in drift] == [("acme", "drift")]
+    assert "than a usual week of the four before" in drift[0].text
+    assert len(drift[0].comparable) == 4
+
+
+def test_a_newcomer_that_costs_more_than_others_first_days_is_told_on_its_first_day(house) -> None:
+    for number in range(25):
+        first = house.hour - 24 * 20 + number
+        house.spend({first + hour: DOLLAR for hour in range(24)}, f"c{number}")
+    house.spend({house.hour: 300 * DOLLAR}, "stranger")
+    house.next_hour()
+    found = [one for one in house.found() if one.entity_id == "stranger"]
+    assert [one.kind for one in found] == ["new_entity"]
+    assert "its first" in found[0].text
+    house.next_hour(3)
+    assert len([one for one in house.found() if one.entity_id == "stranger"]) == 1
+
+
+def test_a_month_start_is_compared_with_the_one_before(house) -> None:
+    """Noon of March 1 costs five times as much, as noon of February 1 did: nothing to tell."""
+    house.habit(days=35)
+    month_before = house.hour - 28 * 24
+    house.spend({month_before: 14 * DOLLAR})
+    house.spend({house.hour: 15 * DOLLAR})
+    house.next_hour()
+    assert [one for one in house.found() if one.episode.start.us >= (house.hour - 1) * HOUR] == []
+    house.spend({house.hour: 60 * DOLLAR})
+    house.next_hour()
+    assert [one.entity_id for one in house.found(status="open")][:1] == ["acme"]

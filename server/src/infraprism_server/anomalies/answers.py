@@ -7,8 +7,8 @@ from typing import cast
 
 import msgspec
 
-from infraprism_server.anomalies.detection import Sensitivity, Tuning
 from infraprism_server.anomalies.explanation import impact_percent, severity_of
+from infraprism_server.anomalies.finding import Sensitivity, Tuning
 from infraprism_server.anomalies.picture import BandPoint
 from infraprism_server.anomalies.schemas import (
     AnomalyOut,

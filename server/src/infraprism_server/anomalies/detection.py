@@ -1,21 +1,18 @@
-"""What is odd at one hour, over many entities at once: the band, the money gate, and the apart.
+"""What is odd at one hour, over many entities at once: the band, the money gate, and doubts.
 
 Nothing here remembers: what is open, masked or already told is in episode.py and the store.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from infraprism_server.anomalies import band as bands
+from infraprism_server.anomalies.finding import DAY_HOURS, Finding, Sensitivity, Tuning
 from infraprism_server.anomalies.history import SEASON_HOURS, Bools, Floats, History, Ints
-from infraprism_server.money import PICO_PER_DOLLAR
-
-Sensitivity = Literal["low", "default", "high"]
-Kind = Literal["spike", "drift", "new_entity"]
+from infraprism_server.anomalies.novelty import novelty
 
 SCALES: Final[dict[Sensitivity, tuple[float, float, float]]] = {
     "low": (12.0, 8.0, 6.0),
@@ -23,51 +20,29 @@ SCALES: Final[dict[Sensitivity, tuple[float, float, float]]] = {
     "high": (8.0, 5.0, 4.0),
 }
 """How many scales above the expected a window of 1, 6 and 24 hours must be."""
-GATE_PART_OF_DAY: Final = 0.25
-WEEK_HOURS: Final = 168
-DRIFT_RISE: Final = 0.30
-DRIFT_SPREADS: Final = 3.0
-NEWCOMER_QUANTILE: Final = 0.99
-NEWCOMERS_KNOWN: Final = 20
-"""With fewer first days to compare with, a newcomer is not judged by them."""
-DAY_HOURS: Final = 24
 SILENT_PART: Final = 0.3
-SILENT_DAYS: Final = 28
+HABIT_DAYS: Final = 28
 HABIT_RISE: Final = 2.0
+"""An entity that is often silent must exceed this many times its highest window."""
+YOUNG_SILENT_RISE: Final = 3.0
+YOUNG_RANGES: Final = 1.0
+"""A young entity must be this many ranges outside of all it did (see novelty.py)."""
 BLIND_HOURS: Final = 72
 """An entity known for less has no band; its first day is judged beside others' first days."""
 MONTH_START_RISE: Final = 1.5
 """A month's start is odd when it costs this many times what the one before it did."""
+GROWTH_DAYS: Final = 35
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """What an account has set; amounts in pico-dollars, `offset_hours` from UTC."""
+class Suspects(NamedTuple):
+    """Entities outside of their bands in one window. Amounts by entity of the history."""
 
-    sensitivity: Sensitivity = "default"
-    minimum_impact_pico: int = PICO_PER_DOLLAR
-    offset_hours: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A window that left its band. Amounts are float64 pico-dollars."""
-
-    entity: int
-    """The column of the history."""
-    kind: Kind
-    start_hour: int
-    end_hour: int
-    """The hour after the window."""
-    actual: float
-    expected: float
-    lower: float
-    upper: float
-
-    @property
-    def severity(self) -> float:
-        """How many half-widths of the band above the expected it is; 1 is the edge."""
-        return (self.actual - self.expected) / max(self.upper - self.expected, 1.0)
+    window: int
+    entities: Ints
+    actual: Floats
+    expected: Floats
+    reach: Floats
+    """From the expected to the band's edge."""
 
 
 def find_spikes(
@@ -84,103 +59,13 @@ def find_spikes(
     start. `late` is what has been spent and is not known yet (for simulations).
     """
     found: dict[int, Finding] = {}
-    day = bands.band(history, hour, DAY_HOURS, offset_hours=tuning.offset_hours)
-    now = bands.band(history, hour, 1, offset_hours=tuning.offset_hours)
-    latest = history.window(hour, 1)
-    rising = latest > now.expected + now.scale
-    a_day = np.where(np.isnan(day.expected), DAY_HOURS * now.expected, day.expected)
-    gate = np.maximum(tuning.minimum_impact_pico, GATE_PART_OF_DAY * a_day)
-    for window, scales in zip(bands.WINDOWS, SCALES[tuning.sensitivity], strict=True):
-        known = {1: now, DAY_HOURS: day}.get(window)
-        judged = known or bands.band(history, hour, window, offset_hours=tuning.offset_hours)
-        actual = history.window(hour, window)
-        if late is not None:
-            actual = actual - late
-        with np.errstate(invalid="ignore"):
-            excess = actual - judged.expected
-            out: Bools = (excess >= scales * judged.scale) & (excess >= gate) & rising
-        for entity in _confirmed(
-            history,
-            hour,
-            window,
-            np.flatnonzero(out),
-            actual=actual,
-            earlier_month_start=earlier_month_start,
-        ):
-            expected, scale = float(judged.expected[entity]), float(judged.scale[entity])
-            finding = Finding(
-                entity,
-                "spike",
-                hour - window + 1,
-                hour + 1,
-                float(actual[entity]),
-                expected,
-                max(0.0, expected - scales * scale),
-                expected + scales * scale,
-            )
+    for suspects in _suspects(history, hour, tuning, late):
+        for entity in _confirmed(history, hour, suspects, earlier_month_start):
+            finding = _spike(entity, hour, suspects)
             other = found.get(entity)
             if other is None or finding.severity > other.severity:
                 found[entity] = finding
     return list(found.values())
-
-
-def find_drifts(history: History, hour: int, tuning: Tuning) -> list[Finding]:
-    """Entities whose last week cost 30 % more than the weeks of the 28 days before it."""
-    ends = np.array([hour - WEEK_HOURS * week for week in range(1, 5)])
-    weeks = history.windows(ends, WEEK_HOURS)
-    latest = history.windows(np.array([hour]), WEEK_HOURS)[0]
-    whole = ~np.isnan(weeks).any(axis=0) & ~np.isnan(latest)
-    expected, spread = weeks.mean(axis=0), weeks.std(axis=0, ddof=1)
-    limit = expected + np.maximum(DRIFT_RISE * expected, DRIFT_SPREADS * spread)
-    with np.errstate(invalid="ignore"):
-        gate = 7 * np.maximum(tuning.minimum_impact_pico, GATE_PART_OF_DAY * expected / 7)
-        out = whole & (latest >= limit) & (latest - expected >= gate)
-    odd = np.flatnonzero(out)
-    silent = odd[_is_silent(history, hour, odd)]
-    limit[silent] += DRIFT_SPREADS * spread[silent]
-    out[silent] = latest[silent] >= limit[silent]
-    return [
-        Finding(
-            int(entity),
-            "drift",
-            hour - WEEK_HOURS + 1,
-            hour + 1,
-            float(latest[entity]),
-            float(expected[entity]),
-            float(max(0.0, 2 * expected[entity] - limit[entity])),
-            float(limit[entity]),
-        )
-        for entity in np.flatnonzero(out)
-    ]
-
-
-def find_newcomers(history: History, hour: int, tuning: Tuning) -> list[Finding]:
-    """Entities whose first 24 hours, so far, cost more than the account's q99 of first days."""
-    first = history.known_from
-    past = np.flatnonzero((first > history.first_hour) & (first <= hour - DAY_HOURS))
-    new = np.flatnonzero((first > hour - DAY_HOURS) & (first <= hour))
-    if len(past) < NEWCOMERS_KNOWN or not len(new):
-        return []
-    days = np.array([_spent_from(history, int(one), int(first[one])) for one in past])
-    limit = max(float(np.quantile(days, NEWCOMER_QUANTILE)), float(tuning.minimum_impact_pico))
-    expected = float(np.median(days))
-    findings = []
-    for entity in new:
-        actual = float(history.window(hour, hour - int(first[entity]) + 1)[entity])
-        if actual > limit and actual - expected >= tuning.minimum_impact_pico:
-            findings.append(
-                Finding(
-                    int(entity),
-                    "new_entity",
-                    int(first[entity]),
-                    hour + 1,
-                    actual,
-                    expected,
-                    0.0,
-                    limit,
-                )
-            )
-    return findings
 
 
 def first_odd_hour(history: History, finding: Finding, tuning: Tuning) -> int:
@@ -193,45 +78,98 @@ def first_odd_hour(history: History, finding: Finding, tuning: Tuning) -> int:
     return finding.end_hour - 1
 
 
+def _suspects(history: History, hour: int, tuning: Tuning, late: Floats | None) -> list[Suspects]:
+    """Of each window whoever is outside of its band and above the money gate, and rising."""
+    day = bands.band(history, hour, DAY_HOURS, offset_hours=tuning.offset_hours)
+    now = bands.band(history, hour, 1, offset_hours=tuning.offset_hours)
+    rising = history.window(hour, 1) > now.expected + now.scale
+    usual_day = np.where(np.isnan(day.expected), DAY_HOURS * now.expected, day.expected)
+    gate = tuning.gate(usual_day)
+    found = []
+    for window, scales in zip(bands.WINDOWS, SCALES[tuning.sensitivity], strict=True):
+        judged = {1: now, DAY_HOURS: day}.get(window) or bands.band(
+            history, hour, window, offset_hours=tuning.offset_hours
+        )
+        actual = history.window(hour, window)
+        if late is not None:
+            actual = actual - late
+        reach = scales * judged.scale
+        with np.errstate(invalid="ignore"):
+            excess = actual - judged.expected
+            out: Bools = (excess >= reach) & (excess >= gate) & rising
+        found.append(Suspects(window, np.flatnonzero(out), actual, judged.expected, reach))
+    return found
+
+
+def _spike(entity: int, hour: int, suspects: Suspects) -> Finding:
+    expected, reach = float(suspects.expected[entity]), float(suspects.reach[entity])
+    return Finding(
+        entity,
+        "spike",
+        hour - suspects.window + 1,
+        hour + 1,
+        float(suspects.actual[entity]),
+        expected,
+        max(0.0, expected - reach),
+        expected + reach,
+    )
+
+
 def _confirmed(
-    history: History,
-    hour: int,
-    window: int,
-    out: Ints,
-    *,
-    actual: Floats,
-    earlier_month_start: int | None,
+    history: History, hour: int, suspects: Suspects, earlier_month_start: int | None
 ) -> list[int]:
     """Those that are odd also beside what costs too much to ask of every entity.
 
-    An entity that is often silent, or young, has no season yet: what it once spent in any window
-    of four weeks, episodes too, is its habit. Twice that is odd; thrice when it is both. A month's
-    start is compared with the one before it.
+    Whoever is often silent has a habit instead of a season: what it once spent in any window of
+    four weeks, episodes too. Whoever is young is judged by its range. Whoever grows is compared
+    with where it has come to. A month's start is compared with the one before it.
     """
+    out, window = suspects.entities, suspects.window
+    out = out[history.known_from[out] <= hour - BLIND_HOURS]
     if not len(out):
         return []
+    actual = suspects.actual[out]
     young = history.known_from[out] > hour - SEASON_HOURS
-    top = history.all_windows(hour, window, SILENT_DAYS, out).max(axis=0, initial=0.0)
-    silent = _is_silent(history, hour, out)
-    rise = np.where(young & silent, HABIT_RISE + 1, HABIT_RISE)
-    needed = np.where(silent | young, top * rise, -np.inf)
+    silent = is_silent(history, hour, out)
+    top = history.all_windows(hour, window, HABIT_DAYS, out).max(axis=0, initial=0.0)
+    grown = suspects.expected[out] * _growth(history, hour - window, out) + suspects.reach[out]
+    needed = np.where(silent, top * HABIT_RISE, np.where(young, 0.0, grown))
+    # How long its runs last it has not shown yet: a young one's are judged hour by hour.
+    needed[young & silent] = top[young & silent] * YOUNG_SILENT_RISE if window == 1 else np.inf
     if earlier_month_start is not None:
-        near = earlier_month_start + np.arange(-1, 2)
-        before = history.windows(near, window, out)
-        before = np.where(np.isnan(before), 0.0, before).max(axis=0)
-        needed = np.maximum(needed, before * MONTH_START_RISE)
-    old_enough = history.known_from[out] <= hour - BLIND_HOURS
-    return [int(one) for one in out[old_enough & (actual[out] > needed)]]
+        needed = np.maximum(
+            needed, MONTH_START_RISE * _then(history, earlier_month_start, window, out)
+        )
+    odd = actual > needed
+    new = np.flatnonzero(young & ~silent & odd)
+    with np.errstate(invalid="ignore"):
+        odd[new] = novelty(history, hour, window, out[new]) >= YOUNG_RANGES
+    return [int(one) for one in out[odd]]
 
 
-def _is_silent(history: History, hour: int, entities: Ints) -> Bools:
+def is_silent(history: History, hour: int, entities: Ints) -> Bools:
     """Which of the entities spent nothing in many of the hours since they are known."""
-    hours = history.all_windows(hour, 1, SILENT_DAYS, entities)
-    known = np.minimum(hour - history.known_from[entities], len(hours))
-    busy = (hours > 0).sum(axis=0)
-    result: Bools = busy <= (1 - SILENT_PART) * known
-    return result
+    span = min(HABIT_DAYS * DAY_HOURS, hour - history.first_hour)
+    known = np.minimum(hour - history.known_from[entities], span)
+    silent: Bools = history.busy_hours(hour, span, entities) <= (1 - SILENT_PART) * known
+    return silent
 
 
-def _spent_from(history: History, entity: int, first_hour: int) -> float:
-    return float(history.window(first_hour + DAY_HOURS - 1, DAY_HOURS, np.array([entity]))[0])
+def _growth(history: History, hour: int, entities: Ints) -> Floats:
+    """How many times a usual day of the last seven costs one of the five weeks; at least 1.
+
+    A steady rise is drift, and told as that; it must not leave its band by lagging behind.
+    """
+    days = history.windows(hour - DAY_HOURS * np.arange(GROWTH_DAYS), DAY_HOURS, entities)
+    recent, usual = bands.middle(days[:7]), bands.middle(days)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = recent / usual
+    grown: Floats = np.where(np.isfinite(ratio), np.maximum(ratio, 1.0), 1.0)
+    return grown
+
+
+def _then(history: History, hour: int, window: int, entities: Ints) -> Floats:
+    """The highest window that ended near an hour of the month before; 0 where unknown."""
+    before = history.windows(hour + np.arange(-1, 2), window, entities)
+    highest: Floats = np.where(np.isnan(before), 0.0, before).max(axis=0)
+    return highest

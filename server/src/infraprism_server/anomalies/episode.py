@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from infraprism_server.anomalies.detection import Finding
+from infraprism_server.anomalies.finding import Finding
 
 QUIET_HOURS: Final = 24
 RETURN_HOURS: Final = 168

@@ -37,6 +37,8 @@ class History:
         self._left_out: Bools = hours < known_from[None, :]
         self._left_out_sums = np.zeros((cost.shape[0] + 1, cost.shape[1]), dtype=np.int32)
         np.cumsum(self._left_out, axis=0, out=self._left_out_sums[1:])
+        self._busy_sums = np.zeros((cost.shape[0] + 1, cost.shape[1]), dtype=np.int32)
+        np.cumsum(cost > 0, axis=0, out=self._busy_sums[1:])
 
     @property
     def entities(self) -> int:
@@ -71,6 +73,14 @@ class History:
         last = end_hour - self.first_hour + 1
         chosen = slice(None) if entities is None else entities
         found: Floats = self._sums[last, chosen] - self._sums[max(0, last - hours), chosen]
+        return found
+
+    def busy_hours(self, end_hour: int, hours: int, entities: Ints) -> Ints:
+        """In how many of the `hours` hours before `end_hour` each entity spent anything."""
+        last = end_hour - self.first_hour
+        found: Ints = (
+            self._busy_sums[last, entities] - self._busy_sums[max(0, last - hours), entities]
+        )
         return found
 
     def all_windows(self, hour: int, hours: int, days: int, entities: Ints) -> Floats:

@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 
 from infraprism_server.anomalies import band as bands
-from infraprism_server.anomalies.detection import SCALES, Tuning
+from infraprism_server.anomalies.detection import SCALES
+from infraprism_server.anomalies.finding import Tuning
 from infraprism_server.anomalies.reading import Series, forget, forget_planned
 from infraprism_server.anomalies.store import AnomalyRow, PlannedRow
 from infraprism_server.clock import MICROSECONDS_PER_HOUR

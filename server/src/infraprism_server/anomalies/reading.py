@@ -30,7 +30,12 @@ class Series(msgspec.Struct, frozen=True):
 def read_all(
     store: EventStore, account: int, first_hour: int, end_hour: int, at_least_pico: int
 ) -> Iterator[Series]:
-    """The account's entities that cost enough to matter, some thousand a time, then its total."""
+    """The account's entities that cost enough to matter, some thousand a time, then its total.
+
+    The total is read first: what it shows, the entities that are read after it show as well, so
+    that a call in between is told of its entity and not of the account.
+    """
+    total = read_one(store, account, TOTAL, first_hour, end_hour)
     page: int | None = 0
     while page is not None:
         found = store.hourly_costs(
@@ -48,7 +53,7 @@ def read_all(
             known_from = np.array(found.first_seen_us) // MICROSECONDS_PER_HOUR
             yield Series(found.entities, History(first_hour, cost, calls, known_from))
         page = found.next_page
-    yield read_one(store, account, TOTAL, first_hour, end_hour)
+    yield total
 
 
 def read_one(store: EventStore, account: int, name: Name, first_hour: int, end_hour: int) -> Series:

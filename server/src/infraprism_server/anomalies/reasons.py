@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 
 from infraprism_server.anomalies import band as bands
-from infraprism_server.anomalies.detection import Finding
 from infraprism_server.anomalies.explanation import dollars, explain
+from infraprism_server.anomalies.finding import Finding
 from infraprism_server.anomalies.history import History
 from infraprism_server.anomalies.reading import TOTAL, Name
 from infraprism_server.anomalies.store import Contribution, Detail

@@ -16,7 +16,7 @@ from infraprism_server.anomalies import detection, store
 from infraprism_server.anomalies.answers import anomaly_out, impact_pico, tuning_of
 from infraprism_server.anomalies.band import HISTORY_HOURS
 from infraprism_server.anomalies.calendar import earlier_month_start, offset_hours
-from infraprism_server.anomalies.detection import Finding, Tuning
+from infraprism_server.anomalies.drift import LOOK_EVERY_HOURS, find_drifts
 from infraprism_server.anomalies.episode import (
     DRIFT_SILENCE_HOURS,
     Episode,
@@ -25,6 +25,8 @@ from infraprism_server.anomalies.episode import (
     opened,
     rested,
 )
+from infraprism_server.anomalies.finding import Finding, Tuning
+from infraprism_server.anomalies.newcomers import find_newcomers
 from infraprism_server.anomalies.reading import (
     TOTAL,
     Name,
@@ -254,9 +256,9 @@ class _Page:
     ) -> list[Finding]:
         history = self._series.history
         found = detection.find_spikes(history, hour, tuning, earlier_month_start=month_before)
-        found += detection.find_newcomers(history, hour, tuning)
-        if closed and (hour + tuning.offset_hours) % 24 == 0:
-            found += detection.find_drifts(history, hour, tuning)
+        found += find_newcomers(history, hour, tuning)
+        if closed and hour % LOOK_EVERY_HOURS == 0:
+            found += find_drifts(history, hour, tuning)
         return found
 
     def _take(self, finding: Finding, tuning: Tuning) -> int:
