@@ -45,7 +45,7 @@ def main(words: list[str]) -> int:
         frozen.freeze()
         return 0
     report = Report(
-        command=shlex.join(["python -m benchmarks.anomalies", *words]),
+        command=shlex.join(["python", "-m", "benchmarks.anomalies", *words]),
         machine=machine.describe(),
         load_average_before=machine.load_average(),
     )
