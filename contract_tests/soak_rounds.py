@@ -23,6 +23,7 @@ from contract_tests.harness.server_process import ServerProcess
 from contract_tests.isolation.neighbour import beside_a_noisy_one
 from contract_tests.isolation.secrets import look_for_keys
 from contract_tests.isolation.two_accounts import Recorder, check_replay
+from contract_tests.notifications.changed_links import try_changed_links
 from contract_tests.notifications.deliveries_over_kills import deliver_over_kills
 from contract_tests.notifications.exports_over_kills import export_over_kills
 from contract_tests.notifications.large_export import ABOVE_IDLE_BYTES, export_many
@@ -214,6 +215,11 @@ def overload(server: ServerProcess, seed: int, length: float) -> int:
     return int(seconds * found.offered_events_per_second)
 
 
+def links(server: ServerProcess, seed: int) -> int:
+    """R33: ten thousand changed links over HTTP give no file."""
+    return try_changed_links(server.client(server.add_account("links")), seed, 10_000)
+
+
 def killed_exports(server: ServerProcess, seed: int, length: float) -> int:
     """R35: exports in every format while the server is killed twenty times."""
     return export_over_kills(server, seed, events=100_000, kills=_share(20, length))
@@ -277,6 +283,7 @@ ROUNDS: dict[str, Round] = {
         recovery,
         crossings,
         exports,
+        links,
         killed_exports,
         deliveries,
         years,
