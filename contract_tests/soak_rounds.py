@@ -215,9 +215,10 @@ def overload(server: ServerProcess, seed: int, length: float) -> int:
     return int(seconds * found.offered_events_per_second)
 
 
-def links(server: ServerProcess, seed: int) -> int:
+def links(server: ServerProcess, seed: int, length: float) -> int:
     """R33: ten thousand changed links over HTTP give no file."""
-    return try_changed_links(server.client(server.add_account("links")), seed, 10_000)
+    client = server.client(server.add_account("links"))
+    return try_changed_links(client, seed, _share(10_000, length))
 
 
 def killed_exports(server: ServerProcess, seed: int, length: float) -> int:
