@@ -22,6 +22,7 @@ from infraprism_server.api_keys.service import ApiKeyService
 from infraprism_server.background.worker import Worker
 from infraprism_server.clock import Clock
 from infraprism_server.dashboard.origin import check_same_origin, check_token
+from infraprism_server.dashboard.recent import Recent
 from infraprism_server.dashboard.render import link, render
 from infraprism_server.dashboard.service import SignInService
 from infraprism_server.dashboard.session import COOKIE, Session
@@ -73,6 +74,7 @@ class Dashboard(msgspec.Struct, frozen=True, kw_only=True):
     worker: Worker
     limiter: RateLimiter
     clock: Clock
+    recent: Recent
     public_url: str | None
 
 

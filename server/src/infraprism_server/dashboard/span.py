@@ -87,8 +87,11 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
         return usage_question(self.start_us, self.end_us, self.zone, **parts)
 
     def question_before(self, **parts: Any) -> UsageQueryIn:  # noqa: ANN401
-        """The same over the span before."""
-        return usage_question(self.before_start_us, self.before_end_us, self.zone, **parts)
+        """The same over the span before, to the minute: soon it is asked again."""
+        minute = 60_000_000
+        end_us = self.before_end_us - self.before_end_us % minute
+        start_us = self.before_start_us - self.before_start_us % minute
+        return usage_question(start_us, max(end_us, start_us), self.zone, **parts)
 
 
 def usage_question(

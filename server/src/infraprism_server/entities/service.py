@@ -141,6 +141,16 @@ class EntityService:
         fields = self._fields(totals, record, TimeRange(None, None), zone)
         return EntityDetail(**fields, cost_by_model=by_model)
 
+    def summary(self, account: int, entity_type: str, entity_id: str) -> EntityOut:
+        """One entity with its sums of all time, or NotFound: without its cost by model."""
+        totals = self._store.find_entity(account, entity_type, entity_id)
+        if totals is None:
+            raise NotFound("There is no entity of this type and id")
+        key = (entity_type, entity_id)
+        record = self._records.find_many(account, [key]).get(key, EntityRecord())
+        zone = zone_named(self._accounts.get(account).timezone)
+        return EntityOut(**self._fields(totals, record, TimeRange(None, None), zone))
+
     def names(self, account: int, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """The names that were given to some of these (type, id) pairs, up to a page of them."""
         found = self._records.find_many(account, keys)

@@ -92,6 +92,11 @@ def _list_query(visit: Visit, span: Span, sort: str, kind: str) -> ListEntitiesQ
 
 def _kinds(visit: Visit, span: Span) -> list[str]:
     """The types that calls in the span had, dearest first."""
+    key = (visit.account.number, "kinds", tuple(span.address.items()), visit.zone.key)
+    return visit.dashboard.recent.get(key, lambda: _asked_kinds(visit, span))
+
+
+def _asked_kinds(visit: Visit, span: Span) -> list[str]:
     question = span.question(group_by=["entity_type"], limit=MOST_TYPES)
     rows = visit.dashboard.usage.sum(visit.account.number, question, 0).page.rows
     return [str(row.group[0]) for row in rows if row.group and row.group[0] is not None]

@@ -11,11 +11,17 @@ from infraprism_server.anomalies.schemas import ListAnomaliesQuery
 from infraprism_server.dashboard.formats import change
 from infraprism_server.dashboard.frame import Go, Page, Visit, action, page
 from infraprism_server.dashboard.pages.limits import lines_of_standings
-from infraprism_server.dashboard.pages.ranges import span_in
+from infraprism_server.dashboard.pages.ranges import before_of, span_in
 from infraprism_server.dashboard.pages.suggestions import suggestions
 from infraprism_server.dashboard.reading import ask
 from infraprism_server.dashboard.render import link, path_segment
-from infraprism_server.dashboard.series import Group, average_latency, chart_of, parts_of
+from infraprism_server.dashboard.series import (
+    Group,
+    average_latency,
+    chart_of,
+    parts_of,
+    summed,
+)
 from infraprism_server.dashboard.series import Part as Series
 from infraprism_server.dashboard.span import PRESETS, Span
 from infraprism_server.entities.schemas import PatchEntity
@@ -25,7 +31,7 @@ from infraprism_server.money import pico_from_decimal
 from infraprism_server.usage.service import UsageAnswer
 
 TOP_SERIES = 8
-MOST_COMPARED = 1_000
+MOST_COMPARED = 200
 TOP_SESSIONS = 5
 NEWEST_EVENTS = 10
 MOST_ALERTS = 5
@@ -51,6 +57,8 @@ class Mover(NamedTuple):
 
 @page("/entities/{entity_type:str}/{entity_id:str}")
 def entity(visit: Visit) -> Page:
+    if visit.query("part") == "sessions":
+        return _sessions_part(visit)
     return _entity_page(visit)
 
 
@@ -69,6 +77,20 @@ def change_entity(visit: Visit) -> Page | Go:
     return Go(f"/entities/{path_segment(kind)}/{path_segment(name_id)}", "saved")
 
 
+def _sessions_part(visit: Visit) -> Page:
+    """The dearest sessions, which are read from the calls themselves: the page asks for them after
+    it is shown."""
+    span = span_in(visit, default=DEFAULT_SPAN)
+    question = span.question(
+        entity_type=visit.path("entity_type"),
+        entity_id=visit.path("entity_id"),
+        group_by=["session_id"],
+        top=TOP_SESSIONS + 1,
+    )
+    answer = visit.dashboard.usage.sum(visit.account.number, question, 0)
+    return Page(template="entity_sessions.html", context={"sessions": _sessions(answer)})
+
+
 def _entity_page(visit: Visit, problem: str | None = None, status: int = 200) -> Page:
     kind, name_id = visit.path("entity_type"), visit.path("entity_id")
     account, usage = visit.account.number, visit.dashboard.usage
@@ -76,17 +98,9 @@ def _entity_page(visit: Visit, problem: str | None = None, status: int = 200) ->
     only: dict[str, Any] = {"entity_type": kind, "entity_id": name_id}
     by = visit.query("by") or "model"
     interval = span.interval()
-    # Asked for at once; sessions read the calls themselves and take longest.
-    wanted_detail = ask(visit.dashboard.entities.get, account, kind, name_id)
-    wanted_sessions = ask(
-        usage.sum, account, span.question(**only, group_by=["session_id"], top=TOP_SESSIONS + 1), 0
-    )
-    wanted_before = ask(
-        usage.sum,
-        account,
-        span.question_before(**only, group_by=[by], limit=MOST_COMPARED),
-        0,
-    )
+    # Asked for at once.
+    wanted_detail = ask(visit.dashboard.entities.summary, account, kind, name_id)
+    wanted_before = ask(before_of, visit, span, **only, group_by=[by], limit=MOST_COMPARED)
     wanted_known = ask(suggestions, visit)
     wanted_events = ask(
         visit.dashboard.events.page,
@@ -96,11 +110,9 @@ def _entity_page(visit: Visit, problem: str | None = None, status: int = 200) ->
         None,
     )
     detail = wanted_detail.result()  # first: who is not known is an answer by itself
-    charted = usage.sum(
-        account, span.question(**only, group_by=[by], interval=interval, top=TOP_SERIES), 0
-    )
+    charted = summed(usage, account, span.question, **only, group_by=[by], interval=interval)
     before = wanted_before.result()
-    parts = parts_of(charted)
+    parts = parts_of(charted, most=TOP_SERIES)
 
     def drill(group: Group) -> str | None:
         return _explored(span, only, by, group)
@@ -135,7 +147,7 @@ def _entity_page(visit: Visit, problem: str | None = None, status: int = 200) ->
             "movers": _movers(lines, charted.page.totals.cost_pico, before.page.totals.cost_pico),
             "moved": change(charted.page.totals.cost_pico, before.page.totals.cost_pico),
             "explorer": link("/explorer", **span.address_elsewhere, **only, group=by),
-            "sessions": _sessions(wanted_sessions.result()),
+            "here": link(path, **span.address, by=by if by != "model" else ""),
             "alerts": visit.dashboard.anomalies.page(
                 account, ListAnomaliesQuery(entity_type=kind, entity_id=name_id, limit=MOST_ALERTS)
             ),

@@ -24,6 +24,7 @@ from infraprism_server.dashboard.series import (
     chart_of,
     intervals_of,
     parts_of,
+    summed,
     value_name,
 )
 from infraprism_server.dashboard.span import PRESETS, ROWS, Span
@@ -51,6 +52,8 @@ GROUPS = {
     "success": "Success",
 }
 INTERVALS = {"": "Automatic", "hour": "Hour", "day": "Day", "week": "Week", "month": "Month"}
+SUMMED = {"model", "provider", "entity_type", "entity_id"}
+"""What is summed beforehand; by all else the calls themselves are read."""
 NEXT_GROUP = {"model": "entity_id", "entity_id": "model"}
 CSV_SUMS = (
     "cost_usd",
@@ -115,6 +118,12 @@ class View(NamedTuple):
         return self.span.question(**self.filters, tags=self.tags or None, **parts)
 
     @property
+    def reads_calls(self) -> bool:
+        """Whether no sums lie ready for it: then the page is shown before its numbers are."""
+        known = set(self.groups) | set(self.filters)
+        return not known <= SUMMED or bool(self.tags)
+
+    @property
     def bucket(self) -> str:
         """The interval that is shown."""
         return self.interval or self.span.interval()
@@ -162,13 +171,16 @@ def view_of(visit: Visit) -> View:
 @page("/explorer")
 def explorer(visit: Visit) -> Page:
     view = view_of(visit)
+    if view.reads_calls and not visit.is_partial:
+        return Page(template="explorer.html", context={**_controls(visit, view), "waits": True})
     wanted_table = ask(
         visit.dashboard.usage.sum,
         visit.account.number,
-        view.question(group_by=view.groups, limit=SORTED_ROWS),
+        view.question(
+            group_by=view.groups, limit=SHOWN_ROWS if view.metric == "cost" else SORTED_ROWS
+        ),
         0,
     )
-    wanted_known = ask(suggestions, visit)
     charted, complete = _charted(visit, view)
     table = wanted_table.result()
     rows = sorted(table.page.rows, key=lambda row: -amount(view.metric, row.sums))[:SHOWN_ROWS]
@@ -181,14 +193,8 @@ def explorer(visit: Visit) -> Page:
     return Page(
         template="explorer.html",
         context={
-            "view": view,
-            "span": view.span,
-            "presets": PRESETS,
-            "metrics": METRICS,
-            "groups": GROUPS,
-            "intervals": INTERVALS,
-            "fields": {name: GROUPS[name] for name in FIELDS},
-            "known": wanted_known.result(),
+            **_controls(visit, view),
+            "waits": False,
             "rows": [_row(view, row, names, swatches) for row in rows],
             "total_rows": table.page.total,
             "totals": table.page.totals,
@@ -204,9 +210,23 @@ def explorer(visit: Visit) -> Page:
             ),
             "by_cost": not complete and view.metric != "cost",
             "over_time": intervals_of(charted, view.bucket),
-            "curl": _curl(visit, view),
         },
     )
+
+
+def _controls(visit: Visit, view: View) -> dict[str, Any]:
+    """What the page has above its numbers."""
+    return {
+        "view": view,
+        "span": view.span,
+        "presets": PRESETS,
+        "metrics": METRICS,
+        "groups": GROUPS,
+        "intervals": INTERVALS,
+        "fields": {name: GROUPS[name] for name in FIELDS},
+        "known": suggestions(visit),
+        "curl": _curl(visit, view),
+    }
 
 
 def _charted(visit: Visit, view: View) -> tuple[UsageAnswer, bool]:
@@ -221,8 +241,7 @@ def _charted(visit: Visit, view: View) -> tuple[UsageAnswer, bool]:
         answer = usage.sum(account, every, 0)
         if answer.page.total <= FOLDED_ROWS:
             return answer, True
-    dearest = view.question(group_by=view.groups, interval=view.bucket, top=TOP_SERIES)
-    return usage.sum(account, dearest, 0), False
+    return summed(usage, account, view.question, group_by=view.groups, interval=view.bucket), False
 
 
 @page("/explorer.csv")

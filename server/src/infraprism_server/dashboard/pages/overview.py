@@ -10,11 +10,11 @@ from infraprism_server.clock import MICROSECONDS_PER_DAY, iso_utc
 from infraprism_server.dashboard.forecast import MOST_DAYS, Forecast, forecast_month
 from infraprism_server.dashboard.frame import Go, Page, Visit, action, page
 from infraprism_server.dashboard.pages.limits import lines_of_standings
-from infraprism_server.dashboard.pages.ranges import span_in
+from infraprism_server.dashboard.pages.ranges import before_of, span_in
 from infraprism_server.dashboard.pages.suggestions import Suggestions, suggestions
 from infraprism_server.dashboard.reading import ask
 from infraprism_server.dashboard.render import link
-from infraprism_server.dashboard.series import Group, chart_of, parts_of
+from infraprism_server.dashboard.series import Group, chart_of, parts_of, summed
 from infraprism_server.dashboard.span import (
     PRESETS,
     Span,
@@ -29,7 +29,7 @@ from infraprism_server.usage.service import UsageAnswer
 
 TOP_SERIES = 7
 TOP_ENTITIES = 8
-MOST_COMPARED = 1_000
+MOST_COMPARED = 100
 MOST_ALERTS = 5
 RANKED_ALERTS = 50
 STACKS = {"model": "Model", "provider": "Provider", "entity_type": "Entity type"}
@@ -49,13 +49,13 @@ class Unknown(NamedTuple):
 
 
 class EntityLine(NamedTuple):
-    """One of the dearest entities. `before_pico` is None where it is not known."""
+    """One of the dearest entities."""
 
     type: str
     id: str
     name: str | None
     cost_pico: int
-    before_pico: int | None
+    before_pico: int
     spark: list[int]
 
 
@@ -75,20 +75,16 @@ def overview(visit: Visit) -> Page | Go:
     wanted_entities = ask(
         usage.sum, account, span.question(**by_entity, interval=interval, top=TOP_ENTITIES), 0
     )
-    wanted_former = ask(
-        usage.sum, account, span.question_before(**by_entity, limit=MOST_COMPARED), 0
-    )
+    wanted_former = ask(before_of, visit, span, **by_entity, limit=MOST_COMPARED)
     wanted_month = ask(_month, visit)
+    wanted_before = ask(before_of, visit, span)
+    wanted_known = ask(suggestions, visit)
     wanted_dropped = ask(_dropped, visit, span)
     wanted_near = ask(visit.dashboard.limits.near, account, MOST_ALERTS)
-    wanted_before = ask(usage.sum, account, span.question_before(), 0)
-    wanted_suggestions = ask(suggestions, visit)
-    charted = usage.sum(
-        account, span.question(group_by=[stack], interval=interval, top=TOP_SERIES), 0
-    )
+    charted = summed(usage, account, span.question, group_by=[stack], interval=interval)
     now, before = charted.page.totals, wanted_before.result().page.totals
-    known = wanted_suggestions.result()
-    parts = parts_of(charted)
+    known = wanted_known.result()
+    parts = parts_of(charted, most=TOP_SERIES)
 
     def drill(group: Group) -> str | None:
         return _explored(span, stack, group)
@@ -117,7 +113,7 @@ def overview(visit: Visit) -> Page | Go:
                 series_href=drill,
             ),
             "parts_of_spend": [(part, drill(part.group or ())) for part in parts],
-            "entities": _entities(visit, wanted_entities.result(), wanted_former.result()),
+            "entities": _entities(visit, span, wanted_entities.result(), wanted_former.result()),
             "month": wanted_month.result(),
             **_alerts(visit),
             "near": lines_of_standings(visit, wanted_near.result().data),
@@ -177,20 +173,28 @@ def _kinds(known: Suggestions, kind: str) -> list[str]:
     return sorted({*known.entity_types, *([kind] if kind else [])})
 
 
-def _entities(visit: Visit, found: UsageAnswer, former: UsageAnswer) -> list[EntityLine]:
+def _entities(
+    visit: Visit, span: Span, found: UsageAnswer, former: UsageAnswer
+) -> list[EntityLine]:
     before = {row.group: row.sums.cost_pico for row in former.page.rows}
     complete = former.page.total <= MOST_COMPARED
     lines = [
         part for part in parts_of(found) if part.group is not None and part.group[0] is not None
     ]
     keys = {part.group: (str(part.group[0]), str(part.group[1])) for part in lines if part.group}
+    if not complete:
+        # Who was not among the dearest before is asked for by name: seldom more than one or two.
+        for group, (kind, name_id) in keys.items():
+            if group not in before:
+                asked = before_of(visit, span, entity_type=kind, entity_id=name_id)
+                before[group] = asked.page.totals.cost_pico
     names = visit.dashboard.entities.names(visit.account.number, keys.values())
     return [
         EntityLine(
             *key,
             name=names.get(key),
             cost_pico=part.sums.cost_pico,
-            before_pico=before.get(key, 0 if complete else None),
+            before_pico=before.get(key, 0),
             spark=[value or 0 for value in part.values],
         )
         for part in lines
@@ -200,6 +204,11 @@ def _entities(visit: Visit, found: UsageAnswer, former: UsageAnswer) -> list[Ent
 
 def _month(visit: Visit) -> dict[str, Any]:
     """This month so far and its forecast."""
+    key = (visit.account.number, "month", visit.account.timezone)
+    return visit.dashboard.recent.get(key, lambda: _forecast(visit))
+
+
+def _forecast(visit: Visit) -> dict[str, Any]:
     zone, now_us = visit.zone, visit.now_us
     month_us, next_month_us = month_around(zone, now_us)
     today_us = midnight_us(zone, now_us)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from infraprism_server.dashboard.frame import Visit
 from infraprism_server.dashboard.span import DEFAULT, Span, span_of
+from infraprism_server.usage.service import UsageAnswer
 
 
 def span_in(visit: Visit, zone: ZoneInfo | None = None, default: str = DEFAULT) -> Span:
@@ -17,4 +21,13 @@ def span_in(visit: Visit, zone: ZoneInfo | None = None, default: str = DEFAULT) 
         zone=zone or visit.zone,
         now_us=visit.now_us,
         default=default,
+    )
+
+
+def before_of(visit: Visit, span: Span, **parts: Any) -> UsageAnswer:  # noqa: ANN401
+    """Sums over the span before, up to half a minute old: what a page compares with."""
+    question = span.question_before(**parts)
+    key = (visit.account.number, "before", msgspec.json.encode(question))
+    return visit.dashboard.recent.get(
+        key, lambda: visit.dashboard.usage.sum(visit.account.number, question, 0)
     )

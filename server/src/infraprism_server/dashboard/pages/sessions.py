@@ -7,6 +7,7 @@ from typing import NamedTuple
 from infraprism_server.dashboard.frame import Page, Visit, page
 from infraprism_server.dashboard.pages.ranges import span_in
 from infraprism_server.dashboard.paging import PAGE_ROWS, offset_of, pages_of
+from infraprism_server.dashboard.render import link
 from infraprism_server.dashboard.span import PRESETS
 from infraprism_server.event_store.contract import Sums
 from infraprism_server.money import divide_half_even
@@ -28,6 +29,13 @@ class SessionLine(NamedTuple):
 def sessions(visit: Visit) -> Page:
     span = span_in(visit)
     offset = offset_of(visit.query("offset"))
+    if not visit.is_partial:
+        # The calls themselves are read: the page is shown before its numbers are.
+        here = link("/sessions", **span.address, offset=offset or None)
+        return Page(
+            template="sessions.html",
+            context={"span": span, "presets": PRESETS, "waits": True, "here": here},
+        )
     question = span.question(group_by=["session_id", "entity_type", "entity_id"], limit=LOOKED_AT)
     answer = visit.dashboard.usage.sum(visit.account.number, question, 0)
     found = [
@@ -44,6 +52,7 @@ def sessions(visit: Visit) -> Page:
         context={
             "span": span,
             "presets": PRESETS,
+            "waits": False,
             "shown": shown,
             "count": len(found),
             "cut": answer.page.total > LOOKED_AT,

@@ -103,6 +103,12 @@ function failing(text) {
   told.setAttribute("role", "status");
   document.getElementById("main").prepend(told);
 }
+// Numbers that come after their page: what went wrong stands where they would.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.xhr.status < 400 || event.detail.target.id !== "numbers") return;
+  event.detail.shouldSwap = true;
+  event.detail.isError = false;
+});
 document.addEventListener("htmx:sendError", () => failing("The server does not answer. What you see may be old; this page goes on trying."));
 document.addEventListener("htmx:responseError", (event) => failing(`The server answered ${event.detail.xhr.status}. What you see may be old; this page goes on trying.`));
 document.addEventListener("htmx:afterOnLoad", (event) => event.detail.successful !== false && failing(""));
