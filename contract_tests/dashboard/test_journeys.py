@@ -134,12 +134,12 @@ def test_a_question_is_put_together_shared_and_taken_along(
             groups.nth(place).select_option(value)
     page.get_by_text("Filters, dates and time zone").click()
     with page.expect_navigation():
-        page.get_by_label("Entity type").fill("customer")
+        page.locator("input[name=entity_type]").fill("customer")
         page.keyboard.press("Enter")
     with page.expect_navigation():
-        page.get_by_label("Show", exact=True).select_option("tokens")
+        page.locator("select[name=metric]").select_option("tokens")
     with page.expect_navigation():
-        page.get_by_label("Interval").select_option("week")
+        page.locator("select[name=interval]").select_option("week")
     numbers(page)
     asked = parse_qs(urlsplit(page.url).query)
     assert asked["group"] == ["entity_id", "model", "tags[feature]"]
@@ -202,8 +202,8 @@ def test_entities_are_searched_sorted_named_and_those_that_lose_are_told(
     page.get_by_role("searchbox").press_sequentially("glo")
     expect(rows).to_have_count(1)
     page.get_by_role("link", name="globex").click()
-    page.get_by_label("Name").fill("Globex Corporation")
-    page.get_by_label("Revenue a month").fill("0.01")
+    page.locator("input[name=name]").fill("Globex Corporation")
+    page.locator("input[name=revenue]").fill("0.01")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").first).to_contain_text("Saved")
     expect(page.get_by_role("heading", level=1)).to_have_text("Globex Corporation")
