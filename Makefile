@@ -31,7 +31,7 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest server/tests/architecture $(ARGS)
 
-bench: setup
+bench: setup browser
 	$(BIN)/python -m benchmarks $(ARGS)
 
 # Pictures of the dashboard for README and docs; ARGS="--all FOLDER" for every page, to look at.

@@ -16,13 +16,14 @@ STORAGE: Final = "Loading and storage"
 INGEST: Final = "Ingest over HTTP"
 READS: Final = "Reads over HTTP, one client"
 EXPORTS: Final = "Exports"
+PAGES: Final = "The dashboard's pages"
 OVERLOAD: Final = "Twice the load it can take"
 SDK: Final = "The Python SDK, beside the bare client"
 LABELLED: Final = "Anomalies: labelled series, hourly means"
 SYNTHETIC: Final = "Anomalies: synthetic spend"
 SPEED: Final = "Anomalies: what judging costs"
 _ANOMALIES: Final = (LABELLED, SYNTHETIC, SPEED)
-SECTIONS: Final = (INGEST, READS, EXPORTS, OVERLOAD, STORAGE, START, SDK, *_ANOMALIES)
+SECTIONS: Final = (INGEST, READS, PAGES, EXPORTS, OVERLOAD, STORAGE, START, SDK, *_ANOMALIES)
 HEADS: Final = ("what", "stored", "goal", "figure", "median", "floor", "times the floor", "CPU", "")
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from benchmarks import exporting, ingest, machine, overload, reads
+from benchmarks import dashboard, exporting, ingest, machine, overload, reads
 from benchmarks.floor import FILE_NAME as FLOOR_FILE
 from benchmarks.floor import Floor
 from benchmarks.generator import SPAN_US
@@ -24,13 +24,23 @@ from benchmarks.loading import Loaded, LoadOrder, load_in_child
 from benchmarks.machine import fsync_ms
 from benchmarks.percentiles import percentile
 from benchmarks.questions import QUESTIONS, breakdown_of_all
-from benchmarks.report import EXPORTS, INGEST, OVERLOAD, READS, START, STORAGE, Line, Part
+from benchmarks.report import EXPORTS, INGEST, OVERLOAD, PAGES, READS, START, STORAGE, Line, Part
 from benchmarks.server import Account, Client, Server, create_account
 from infraprism_server.clock import MICROSECONDS_PER_DAY as DAY
 from infraprism_server.clock import iso_utc
 from infraprism_server.pricing.price_book import PriceBook
 
-PARTS: Final = ("storage", "start", "reads", "exports", "ingest", "variants", "crash", "overload")
+PARTS: Final = (
+    "storage",
+    "start",
+    "reads",
+    "dashboard",
+    "exports",
+    "ingest",
+    "variants",
+    "crash",
+    "overload",
+)
 PARTS_WHEN_EMPTY: Final = ("start", "ingest", "overload")
 
 BATCH: Final = 500
@@ -80,6 +90,8 @@ class Stage:
                 self._start(prepared)
             case "reads":
                 self._reads(prepared)
+            case "dashboard":
+                self._dashboard(prepared)
             case "exports":
                 self._exports(prepared)
             case "overload":
@@ -209,6 +221,34 @@ class Stage:
             )
             floor.close()
             client.close()
+
+    def _dashboard(self, prepared: Prepared) -> None:
+        calls = self._options.calls if self._options.quick else max(10, self._options.calls // 4)
+        with Server(self._folder / "data", prepared.account.key) as server:
+            client = server.client()
+            end_us = prepared.end_us
+            facts = reads.learn_facts(client, end_us - SPAN_US, end_us, self._options.seed)
+            client.close()
+            visitor = dashboard.Visitor(server.port, prepared.account.key)
+            for figures in dashboard.measure(server, visitor, facts, calls):
+                follows = figures.shown.follows
+                self._line(
+                    PAGES,
+                    f"{figures.shown.name}: numbers that follow" if follows else figures.shown.name,
+                    figures.p99_ms,
+                    "ms",
+                    goal=None if follows else dashboard.PAGE_GOAL_MS,
+                    median=figures.p50_ms,
+                    cpu_ms=figures.cpu_ms,
+                )
+                if figures.shown.path == "/":
+                    self._line(PAGES, "overview, nothing kept", figures.first_ms, "ms")
+            for shown, taken in dashboard.measure_charts(server, visitor, facts, calls):
+                p50, p99 = percentile(taken, 50), percentile(taken, 99)
+                goal = dashboard.CHART_GOAL_MS
+                what = f"{shown.name}: charts drawn after"
+                self._line(PAGES, what, p99, "ms", goal=goal, median=p50)
+            visitor.close()
 
     def _exports(self, prepared: Prepared) -> None:
         with Server(self._folder / "data", prepared.account.key) as server:

@@ -10,6 +10,7 @@ export function drawCharts(within) {
     }
   }
   for (const figure of figures) if (!drawn.has(figure)) draw(figure);
+  if (figures.length) performance.mark("charts drawn");
 }
 
 export function redrawCharts() {
