@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import shutil
 
-from playwright.sync_api import Browser, BrowserContext, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 from infraprism_server.accounts.service import AccountService
@@ -24,6 +24,12 @@ def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(
         executable_path=path, args=["--no-sandbox", "--disable-gpu", "--no-proxy-server"]
     )
+
+
+def wait_for_numbers(page: Page) -> None:
+    """Until the page has its numbers, and its charts are drawn."""
+    expect(page.locator("#numbers[hx-get]")).to_have_count(0)
+    expect(page.locator("[data-chart]:not([data-drawn])")).to_have_count(0)
 
 
 def sign_in_browser(context: BrowserContext, server: ServerProcess, account: TestAccount) -> None:

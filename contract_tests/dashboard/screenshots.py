@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from contract_tests.conftest import ENVIRONMENT
-from contract_tests.dashboard.browser import launch, sign_in_browser
+from contract_tests.dashboard.browser import launch, sign_in_browser, wait_for_numbers
 from contract_tests.dashboard.demo import WILD, fill
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 from infraprism_server.accounts.service import AccountService
@@ -124,10 +124,7 @@ def _open(
 def _show(page: Page, path: str) -> None:
     """Go there, and wait until its charts are drawn."""
     page.goto(path)
-    page.wait_for_function(
-        "document.fonts.status === 'loaded'"
-        " && !document.querySelector('[data-chart]:not([data-drawn])')"
-    )
+    wait_for_numbers(page)
     page.wait_for_timeout(100)
 
 

@@ -29,7 +29,7 @@ def test_an_alert_is_looked_at_and_settled(
 
     # The picture: drawn, with the odd hour marked and the band it was judged by.
     expect(page.locator("figure[data-drawn] canvas")).to_be_visible()
-    chart = page.evaluate("JSON.parse(document.querySelector('[data-chart] script').textContent)")
+    chart = page.evaluate("JSON.parse(document.querySelector('[data-chart]').dataset.chart)")
     marked = [
         value
         for value, odd in zip(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from contract_tests.dashboard.browser import wait_for_numbers
 from contract_tests.dashboard.pages import PAGES
 from contract_tests.harness.server_process import TestAccount
 
@@ -23,10 +24,6 @@ AXE = Path(__file__).parents[2] / "server" / "node_modules" / "axe-core" / "axe.
 FOUND = """axe.run({resultTypes: ['violations'], ...OPTIONS}).then(found => found.violations
     .filter(each => ['serious', 'critical'].includes(each.impact))
     .map(each => each.id + ': ' + each.nodes.map(node => node.html).join(' | ')))"""
-READY = (
-    "document.querySelector('main') && !document.querySelector('#numbers[hx-get]')"
-    " && !document.querySelector('[data-chart]:not([data-drawn])')"
-)
 SHIFTS = """new Promise(done => {
     let sum = 0;
     new PerformanceObserver(list => {
@@ -54,7 +51,7 @@ def test_r41_every_page_works_in_a_browser(
     page.on("pageerror", lambda error: told.append(str(error)))
     page.emulate_media(color_scheme="light")
     page.goto(address.format(**shown_ids))
-    page.wait_for_function(READY)
+    wait_for_numbers(page)
     moved = page.evaluate(SHIFTS)
     assert moved < MOST_SHIFT, f"it jumps: {moved}"
     axe = AXE.read_text(encoding="utf-8")

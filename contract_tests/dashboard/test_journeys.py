@@ -14,15 +14,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from contract_tests.dashboard.browser import wait_for_numbers
 from contract_tests.dashboard.conftest import now_text
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 
+AXIS = 45
+"""About how wide the axis of a chart is, pixels: less than half a bar off."""
 pytestmark = pytest.mark.xdist_group("browser")
-
-READY = (
-    "!document.querySelector('#numbers[hx-get]')"
-    " && !document.querySelector('[data-chart]:not([data-drawn])')"
-)
 
 
 def last_week(day: int) -> str:
@@ -70,11 +68,6 @@ def company(server: ServerProcess) -> TestAccount:
     )
     client.close()
     return account
-
-
-def numbers(page: Page) -> None:
-    """Wait until the page has its numbers and its charts."""
-    page.wait_for_function(READY)
 
 
 def row(page: Page, text: str) -> Locator:
@@ -140,7 +133,7 @@ def test_a_question_is_put_together_shared_and_taken_along(
         page.locator("select[name=metric]").select_option("tokens")
     with page.expect_navigation():
         page.locator("select[name=interval]").select_option("week")
-    numbers(page)
+    wait_for_numbers(page)
     asked = parse_qs(urlsplit(page.url).query)
     assert asked["group"] == ["entity_id", "model", "tags[feature]"]
     assert asked["entity_type"] == ["customer"]
@@ -149,7 +142,7 @@ def test_a_question_is_put_together_shared_and_taken_along(
 
     shared = page.context.new_page()
     shared.goto(page.url)
-    numbers(shared)
+    wait_for_numbers(shared)
     table = page.locator("#numbers table").first
     assert shared.locator("#numbers table").first.inner_text() == table.inner_text()
 
@@ -172,18 +165,19 @@ def test_a_bar_leads_closer(sign_in: Callable[[TestAccount], Page], company: Tes
     """To its group and to its days; the table leads there without a mouse."""
     page = sign_in(company)
     page.goto("/explorer?group=entity_type&range=last-week")
-    numbers(page)
+    wait_for_numbers(page)
     figure = page.locator("[data-chart] canvas")
     box = figure.bounding_box()
     assert box is not None
     with page.expect_navigation():  # Thursday's bar, the highest; its foot is the dearest group
-        figure.click(position={"x": box["width"] * 0.55, "y": box["height"] - 45})
+        middle = AXIS + (box["width"] - AXIS - 12) / 2
+        figure.click(position={"x": middle, "y": box["height"] - 45})
     asked = parse_qs(urlsplit(page.url).query)
     assert asked["start"] == asked["end"] == [last_week(3)[:10]]
     assert asked["entity_type"] == ["project"]
-    numbers(page)
+    wait_for_numbers(page)
     page.goto("/explorer?group=model&range=last-week")
-    numbers(page)
+    wait_for_numbers(page)
     with page.expect_navigation():
         row(page, "gpt-4.1").get_by_role("link").first.click()
     assert parse_qs(urlsplit(page.url).query)["model"] == ["gpt-4.1"]

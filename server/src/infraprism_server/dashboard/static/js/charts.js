@@ -36,7 +36,7 @@ function address(told, series, place) {
 }
 
 function read(figure) {
-  return JSON.parse(figure.querySelector("script").textContent);
+  return JSON.parse(figure.dataset.chart);
 }
 
 function draw(figure) {
