@@ -243,7 +243,9 @@ class Stage:
                 )
                 if figures.shown.path == "/":
                     self._line(PAGES, "overview, nothing kept", figures.first_ms, "ms")
-            for shown, taken in dashboard.measure_charts(server, visitor, facts, calls):
+            quick = self._options.quick
+            charts = dashboard.measure_charts(server, visitor, facts, calls)
+            for shown, taken in () if quick else charts:
                 p50, p99 = percentile(taken, 50), percentile(taken, 99)
                 goal = dashboard.CHART_GOAL_MS
                 what = f"{shown.name}: charts drawn after"

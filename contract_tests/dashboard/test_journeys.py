@@ -150,7 +150,7 @@ def test_a_question_is_put_together_shared_and_taken_along(
         page.get_by_role("link", name="Download CSV").click()
     file = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
     client = server.client(company)
-    curl = page.locator("dialog code").text_content() or ""
+    curl = page.locator("dialog pre code").text_content() or ""
     address = re.search(r"curl '(http[^']+)'", curl)
     assert address is not None
     answer = client.request("GET", address[1].removeprefix(server.url)).json()
