@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -237,6 +238,7 @@ def _handler(mock: MockProvider) -> type[BaseHTTPRequestHandler]:
             self._chunk(f"{name}data: {data}\n\n".encode())
 
         def _chunk(self, data: bytes) -> None:
-            self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+            with suppress(OSError):  # whoever asked has gone
+                self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
     return Handler
