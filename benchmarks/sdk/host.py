@@ -2,7 +2,7 @@
 
 `python -m benchmarks.sdk.host KIND PROVIDER_URL CALLS` prints one JSON object. KIND: calls (times
 of each call), cpu (in blocks), memory (grown by CALLS calls with ours), memory-bare, exit,
-own (our own code alone).
+exit-bare, own (our own code alone).
 """
 
 from __future__ import annotations
@@ -148,11 +148,11 @@ def memory(url: str, count: int, *, with_ours: bool) -> dict[str, Any]:
     return {"rss": int(line.split()[1]) * 1024, "threads": threading.active_count() - 1}
 
 
-def exits(url: str, count: int) -> dict[str, Any]:
+def exits(url: str, count: int, *, with_ours: bool) -> dict[str, Any]:
     """The instant at which there is nothing left to do but to end."""
-    client = ours(url)
+    client, who = (ours(url), WHO) if with_ours else (bare(url), {})
     for _ in range(count):
-        client.chat.completions.create(**ASK, **WHO)
+        client.chat.completions.create(**ASK, **who)
     return {"done_at": time.monotonic()}
 
 
@@ -163,7 +163,8 @@ def main(kind: str, url: str, count: int) -> None:
         "own": own,
         "memory": lambda *given: memory(*given, with_ours=True),
         "memory-bare": lambda *given: memory(*given, with_ours=False),
-        "exit": exits,
+        "exit": lambda *given: exits(*given, with_ours=True),
+        "exit-bare": lambda *given: exits(*given, with_ours=False),
     }[kind](url, count)
     print(json.dumps(found), flush=True)
 
