@@ -50,6 +50,7 @@ def run(
     """
     client = server.client()
     stored_before = client.stored_events()
+    client.close()  # the server lets go of connections that are idle for as long as a run takes
     with _processes(job) as processes, MemoryWatch(server.group) as memory:
         cpu_before = server.cpu_seconds()
         with _asking(server, beside):

@@ -99,6 +99,7 @@ def measure(data_dir: Path, *, seconds: float, connections: int, seed: int) -> O
         best = ingest.run(server, job).events_per_second
         client = server.client()
         before = client.stored_events()
+        client.close()
         memory_before = server.rss_bytes() / _MIB
         every = connections * BATCH / (2 * best)
         bodies = templates(job, 2 * connections)
