@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from benchmarks.floor import Floor
 from benchmarks.percentiles import percentile
 from benchmarks.questions import Facts, Question
-from benchmarks.server import Client
+from benchmarks.server import Client, Server
 from infraprism_server.clock import iso_utc
 
 _SAMPLES: Final = 40
@@ -29,6 +29,8 @@ class ReadFigures:
     p50_ms: float
     p99_ms: float
     floor_p50_ms: float | None
+    cpu_ms: float
+    """Of the server, a call; in ticks of 10 ms, so only the mean of many says something."""
 
 
 def learn_facts(client: Client, start_us: int, end_us: int, seed: int) -> Facts:
@@ -53,21 +55,31 @@ def learn_facts(client: Client, start_us: int, end_us: int, seed: int) -> Facts:
 
 
 def measure(
-    question: Question, client: Client, floor: Floor | None, facts: Facts, *, calls: int, seed: int
+    question: Question,
+    server: Server,
+    client: Client,
+    floor: Floor,
+    facts: Facts,
+    *,
+    calls: int,
+    seed: int,
 ) -> ReadFigures:
     """Ask one kind of question `calls` times, then the floor until it has had its time."""
     random = Random(seed)
     taken = []
+    cpu_before = server.cpu_seconds()
     for _ in range(calls):
         path = question.ask(random, facts).path
         started = time.perf_counter()
         client.raw(path)
         taken.append((time.perf_counter() - started) * 1000)
+    cpu_ms = 1000 * (server.cpu_seconds() - cpu_before) / calls
     taken.sort()
     floor_p50_ms = None
-    if floor is not None and question.floor:
+    if question.floor:
         floor_p50_ms = _floor(question, floor, facts, min(calls, _MOST_FLOOR_CALLS), seed)
-    return ReadFigures(question, calls, percentile(taken, 50), percentile(taken, 99), floor_p50_ms)
+    p50_ms, p99_ms = percentile(taken, 50), percentile(taken, 99)
+    return ReadFigures(question, calls, p50_ms, p99_ms, floor_p50_ms, cpu_ms)
 
 
 def _floor(question: Question, floor: Floor, facts: Facts, calls: int, seed: int) -> float:

@@ -26,6 +26,7 @@ _COMMAND: Final = (
 )
 _READY_SECONDS: Final = 120.0
 _EXIT_SECONDS: Final = 30.0
+_IDLE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +163,22 @@ class Server:
 
 
 class Client:
-    """One connection, one request at a time."""
+    """One connection, one request at a time; opened anew when the server may have let go of it."""
 
     def __init__(self, port: int, key: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
         self._headers = {"Authorization": f"Bearer {key}"}
+        self._used = time.monotonic()
+
+    def _send(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> None:
+        if time.monotonic() > self._used + _IDLE_SECONDS:
+            self._connection.close()
+        self._connection.request(method, path, body=body, headers=headers)
+        self._used = time.monotonic()
 
     def raw(self, path: str) -> bytes:
         """The body of a GET. RuntimeError unless it is answered with 200."""
-        self._connection.request("GET", path, headers=self._headers)
+        self._send("GET", path, None, self._headers)
         response = self._connection.getresponse()
         body = response.read()
         if response.status != 200:
@@ -180,7 +188,7 @@ class Client:
     def post(self, path: str, body: bytes) -> Any:
         """The decoded answer to a POST of JSON."""
         headers = self._headers | {"Content-Type": "application/json"}
-        self._connection.request("POST", path, body=body, headers=headers)
+        self._send("POST", path, body, headers)
         response = self._connection.getresponse()
         text = response.read()
         if response.status not in (200, 201):

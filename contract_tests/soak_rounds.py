@@ -165,7 +165,7 @@ def secrets(server: ServerProcess, seed: int, length: float) -> int:
 
 def neighbour(server: ServerProcess, seed: int, length: float) -> int:
     """R22: A at ten times its limit; the p99 of B at most doubles."""
-    limit, calls = 3_000, _share(3_000, length)
+    limit, calls = 600, _share(3_000, length)
     noisy = server.add_account(f"noisy-{seed}", rate_limit=limit)
     quiet = server.add_account(f"quiet-{seed}")
     found = beside_a_noisy_one(server, noisy, quiet, limit=limit, calls=calls)
