@@ -56,6 +56,7 @@ def _measure(given: argparse.Namespace, folder: Path, words: list[str], console:
         calls=1 if given.quick else given.calls,
         seed=given.seed,
         quick=given.quick,
+        floors=not given.no_floors,
         say=lambda text: console.print(text, style="dim", markup=False),
     )
     command = shlex.join(["python", "-m", "benchmarks", *words])
@@ -118,6 +119,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--markdown", action="store_true", help="print Markdown instead of tables")
     parser.add_argument(
         "--folder", type=Path, help="where the data folders are made [the system's temporary one]"
+    )
+    parser.add_argument(
+        "--no-floors", action="store_true", help="without plain DuckDB beside the reads"
     )
     parser.add_argument(
         "--quick", action="store_true", help="a few seconds: shows that it works, not how fast"

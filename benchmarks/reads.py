@@ -58,7 +58,7 @@ def measure(
     question: Question,
     server: Server,
     client: Client,
-    floor: Floor,
+    floor: Floor | None,
     facts: Facts,
     *,
     calls: int,
@@ -76,7 +76,7 @@ def measure(
     cpu_ms = 1000 * (server.cpu_seconds() - cpu_before) / calls
     taken.sort()
     floor_p50_ms = None
-    if question.floor:
+    if floor is not None and question.floor:
         floor_p50_ms = _floor(question, floor, facts, min(calls, _MOST_FLOOR_CALLS), seed)
     p50_ms, p99_ms = percentile(taken, 50), percentile(taken, 99)
     return ReadFigures(question, calls, p50_ms, p99_ms, floor_p50_ms, cpu_ms)

@@ -57,6 +57,7 @@ class Options:
     calls: int
     seed: int
     quick: bool
+    floors: bool
     say: Callable[[str], None]
 
 
@@ -198,7 +199,7 @@ class Stage:
     def _reads(self, prepared: Prepared) -> None:
         with Server(self._folder / "data", prepared.account.key) as server:
             client = server.client()
-            floor = Floor(self._folder)
+            floor = Floor(self._folder) if self._options.floors else None
             seed, end_us = self._options.seed, prepared.end_us
             facts = reads.learn_facts(client, end_us - SPAN_US, end_us, seed)
             for question in QUESTIONS:
@@ -218,7 +219,8 @@ class Stage:
             self._line(
                 READS, "memory after all reads", server.rss_bytes() / _MIB, "MiB", goal=1_500.0
             )
-            floor.close()
+            if floor is not None:
+                floor.close()
             client.close()
 
     def _dashboard(self, prepared: Prepared) -> None:
