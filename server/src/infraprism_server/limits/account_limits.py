@@ -151,6 +151,8 @@ class AccountLimits:
     def in_question(self, events: Sequence[Event]) -> list[Entity]:
         """Of the entities of some events those that are, or may be, blocked now."""
         blocked, dirty = self.blocked, self.dirty
+        if not dirty and not blocked:  # nearly always: the events need not be looked at
+            return []
         entities = {(event.entity_type, event.entity_id) for event in events}
         return sorted(
             Entity(kind, name)

@@ -81,6 +81,9 @@ class BlockList:
         self._known_since_us = now_us
         self._latest_us = now_us
 
+    def __len__(self) -> int:
+        return len(self._blocked)
+
     @property
     def entities(self) -> list[Entity]:
         return list(self._blocked)
