@@ -156,7 +156,7 @@ def printable(value: object, limit: int) -> str | None:
 
 
 def _clean_tags(tags: object) -> Mapping[str, str] | None:
-    if not tags or not (type(tags) is dict or isinstance(tags, Mapping)):
+    if not (type(tags) is dict or isinstance(tags, Mapping)) or not tags:
         return None
     kept: dict[str, str] = {}
     for key, value in tags.items():
