@@ -116,6 +116,7 @@ def delete_slice(
         list(doomed.values),
     )
     run(_QUARTERS.format(doomed=doomed.text), [account, *slots, *doomed.values, watermark])
+    run(_LEFT.format(doomed=doomed.text), [account, *doomed.values, watermark])
     run(f"DELETE FROM events WHERE {doomed.text}", list(doomed.values))  # noqa: S608
     run(
         "DELETE FROM rollup_quarter WHERE account = ? AND slot >= ? AND slot < ?", [account, *slots]
@@ -131,6 +132,7 @@ def delete_slice(
     run(_ENTITIES, [account])
     run("DROP TABLE touched")
     run("DROP TABLE quarters")
+    run("DROP TABLE remaining")
 
 
 def strip_slice(connection: duckdb.DuckDBPyConnection, selection: Selection, part: Slice) -> int:
@@ -170,9 +172,24 @@ _DAYS: Final = f"""
     GROUP BY account, day, entity_code, model_code
 """  # noqa: S608
 
+_LEFT: Final = f"""
+    CREATE OR REPLACE TEMP TABLE remaining AS
+    SELECT account, entity_code, {ROLLUP_SUMS} FROM (
+        SELECT account, entity_code, {", ".join(SUM_FIELDS)} FROM rollup_entity
+        WHERE account = ? AND {_TOUCHED}
+        UNION ALL SELECT account, entity_code, {_NEGATED} FROM (
+            SELECT account, entity_code, {EVENT_SUMS} FROM events
+            WHERE {{doomed}} AND commit_no <= ? AND entity_code IS NOT NULL
+            GROUP BY account, entity_code)
+    ) GROUP BY account, entity_code HAVING sum(events) > 0
+"""  # noqa: S608
+
 _ENTITIES: Final = f"""
     INSERT INTO rollup_entity
-    SELECT account, entity_code, true, min(first_us), max(last_us), {ROLLUP_SUMS}
-    FROM rollup_entity_day WHERE account = ? AND entity_code IS NOT NULL AND {_TOUCHED}
-    GROUP BY account, entity_code
+    SELECT r.account, r.entity_code, true, d.first_us, d.last_us, {", ".join(SUM_FIELDS)}
+    FROM remaining r JOIN (
+        SELECT entity_code, min(first_us) AS first_us, max(last_us) AS last_us
+        FROM rollup_entity_day WHERE account = ? AND {_TOUCHED} GROUP BY entity_code
+    ) d ON d.entity_code = r.entity_code ORDER BY r.entity_code
 """  # noqa: S608
+"""Sums are subtracted from; only the first and the last event are looked up by day."""
