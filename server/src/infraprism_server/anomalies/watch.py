@@ -70,6 +70,7 @@ class Watch:
     ) -> None:
         """`open_hour_seconds`: how long an open hour is left alone after it was judged."""
         self._seen: dict[int, tuple[int, int]] = {}
+        self._looked_us: dict[int, int] = {}
         self._open_hour_us = round(open_hour_seconds * MICROSECONDS_PER_SECOND)
         self._engine = engine
         self._events = events
@@ -97,12 +98,17 @@ class Watch:
         with self._engine.connect() as connection:
             found = store.find_run(connection, account)
         judged_to, ran_at_us = found or (open_hour - 1, 0)
+        looked_us = self._looked_us.get(account, 0)
+        same_hour = looked_us // MICROSECONDS_PER_HOUR == open_hour
+        if found is None and same_hour and now_us - looked_us < self._open_hour_us:
+            return  # it had no events, and is not asked for them at every turn
         hours = [open_hour]
         if judged_to < open_hour:
             first = max(judged_to - LATE_HOURS, open_hour - CATCH_UP_HOURS)
             hours = list(range(first, open_hour + 1))
-        elif now_us - ran_at_us < self._open_hour_us:
+        elif now_us - max(ran_at_us, looked_us) < self._open_hour_us:
             return
+        self._looked_us[account] = now_us
         spent = self._spent_in(account, open_hour)
         if found is not None and judged_to == open_hour and self._seen.get(account) == spent:
             return
@@ -243,7 +249,7 @@ class _Page:
         start_us = finding.start_hour * MICROSECONDS_PER_HOUR
         end_us = finding.end_hour * MICROSECONDS_PER_HOUR
         said = sum(
-            impact_pico(row)
+            _said(row, finding)
             for row in self._everyone.values()
             if (row.entity_type, row.entity_id) != TOTAL
             and row.start_us < end_us
@@ -346,6 +352,18 @@ class _Page:
 
 def _in_zone(tuning: Tuning, offset: int) -> Tuning:
     return Tuning(tuning.sensitivity, tuning.minimum_impact_pico, offset)
+
+
+def _said(row: AnomalyRow, finding: Finding) -> int:
+    """What an anomaly of an entity explains of the total's finding, pico-dollars.
+
+    What was marked as expected is told once and may come every day after: of a week's drift it
+    explains each day since.
+    """
+    if finding.kind != "drift" or row.status != "expected":
+        return impact_pico(row)
+    since_hour = max(row.start_us // MICROSECONDS_PER_HOUR, finding.start_hour)
+    return impact_pico(row) * -(-(finding.end_hour - since_hour) // 24)
 
 
 def _overlaps(plan: PlannedRow, finding: Finding) -> bool:
