@@ -6,7 +6,6 @@ leaves out, fails here.
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import inspect
 import json
@@ -21,6 +20,7 @@ from urllib.parse import quote
 
 import pytest
 
+from contract_tests.harness.awaiting import run_apart
 from contract_tests.harness.client import Client as RawClient
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 from contract_tests.notifications.receiver import Receiver
@@ -205,10 +205,17 @@ def _webhooks(api: Client) -> None:
         assert api.webhooks.get(made.id).former_secret_until is not None
         assert made.id in {one.id for one in api.webhooks.iterate(page_size=1)}
         assert made.id in {one.id for one in api.webhooks.list().data}
-        _until(lambda: api.webhooks.list_deliveries(made.id).data[0].status == "delivered")
-        found = [*api.webhooks.iterate_deliveries(made.id, page_size=1)]
-        assert found[0].attempts[0].status_code == 200
-        assert api.webhooks.redeliver(made.id, found[0].id).message_id == delivery.message_id
+        _until(
+            lambda: (
+                {one.status for one in api.webhooks.list_deliveries(made.id).data} == {"delivered"}
+            )
+        )
+        found = {
+            one.message_id: one for one in api.webhooks.iterate_deliveries(made.id, page_size=1)
+        }
+        tried = found[delivery.message_id]
+        assert tried.attempts[0].status_code == 200
+        assert api.webhooks.redeliver(made.id, tried.id).message_id == delivery.message_id
         assert api.webhooks.update(made.id, url=NOWHERE, enabled=False).enabled is False
     api.webhooks.delete(made.id)
     with pytest.raises(errors.NotFound):
@@ -327,7 +334,7 @@ def test_the_awaited_client_exports_and_iterates(
             assert (await client.me()).company == "Awaited"
             return len(found)
 
-    assert asyncio.run(plays()) >= 8
+    assert run_apart(plays()) >= 8
 
 
 @pytest.mark.usefixtures("journey")

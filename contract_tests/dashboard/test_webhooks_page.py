@@ -87,6 +87,7 @@ def test_a_webhook_is_switched_off_and_on_changed_and_deleted(
     assert stored["enabled"] is True
     assert set(stored["events"]) == {"limit.reached", "pricing.unpriced"}
 
+    page.wait_for_load_state("load")  # its scripts listen from then on
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete the webhook").click()
     expect(page.get_by_text("No webhooks yet")).to_be_visible()

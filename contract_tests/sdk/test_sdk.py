@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 import infraprism
+from contract_tests.harness.awaiting import run_apart
 from contract_tests.sdk.conftest import Server
 from contract_tests.sdk.traffic import Traffic, VariedUsage, compare
 from infraprism import AsyncClient, Client, recorder
@@ -130,4 +130,4 @@ def test_the_async_client_is_the_same_awaited(reporting: Server) -> None:
             with pytest.raises(errors.NotFound):
                 await api.entities.get("customer", "nobody")
 
-    asyncio.run(reads())
+    run_apart(reads())
