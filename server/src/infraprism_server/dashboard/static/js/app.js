@@ -37,12 +37,7 @@ for (const choice of document.querySelectorAll("[data-theme-choice]")) {
   });
 }
 
-// Dialogs: a button opens the one behind it; Escape, Cancel and a click beside it close it.
-document.addEventListener("click", (event) => {
-  const opener = event.target.closest("[data-opens]");
-  if (opener) opener.nextElementSibling.showModal();
-  else if (event.target.closest("[data-closes]") || event.target.matches("dialog")) event.target.closest("dialog")?.close();
-});
+// A dialog that the server opened; the rest of dialogs is in dialogs.js.
 for (const dialog of document.querySelectorAll("dialog[data-open]")) dialog.showModal();
 
 // A dropped box closes when something else is looked at.
