@@ -26,7 +26,10 @@ def open_duckdb(folder: Path) -> DuckDBEventStore:
     )
 
 
-def open_duckdb_eager(folder: Path) -> DuckDBEventStore:
+_SMALL_SLICES = Slicing(events=3, looked_at=10, rest=0)
+
+
+def open_duckdb_eager(folder: Path, slices: Slicing = _SMALL_SLICES) -> DuckDBEventStore:
     """Folds, merges and checkpoints all the time, remembers hardly a code: answers are the same."""
     database = Database(
         folder,
@@ -42,7 +45,7 @@ def open_duckdb_eager(folder: Path) -> DuckDBEventStore:
         folding=Folding(after_events=5, chunk_events=4, loose_rows=1, merge_every_folds=1),
         dictionaries=Dictionaries(most_models=2, most_entities=2, most_tag_sets=2),
         recent=RecentIds(most=4),
-        slices=Slicing(events=3, looked_at=10, rest=0),
+        slices=slices,
     )
 
 

@@ -7,13 +7,15 @@ ids and row numbers of those days alone, then read the rows of the page.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 import duckdb
 
+from infraprism_server.errors import Unavailable
 from infraprism_server.event_store.contract import Event, EventFilter, EventPage, Position
 from infraprism_server.event_store.duckdb import rollup, rows
 from infraprism_server.event_store.duckdb.database import Database
@@ -22,6 +24,9 @@ from infraprism_server.event_store.duckdb.filters import Clause, Selection, sele
 from infraprism_server.ids import event_key
 
 _SCAN_SLICE_EVENTS: Final = 50_000
+_MOST_TRIES: Final = 20
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +42,35 @@ class _Window:
 def find_event(database: Database, account: int, event_id: str) -> Event | None:
     """The event with this id, or None."""
     key, text = event_key(event_id)
-    with database.snapshot() as cursor:
+
+    def find(cursor: duckdb.DuckDBPyConnection) -> Event | None:
         rowids = find_rowids(cursor, [account], [key], [text]).get(account, [])
-        for _, event in rows.read(cursor, account, rowids).values():
-            if event.id == event_id:
-                return event
-    return None
+        found = [(rowid, UUID(bytes=key)) for rowid in rowids]
+        events = rows.read_found(cursor, account, found)
+        return next((event for event in events if event.id == event_id), None)
+
+    return _while_rows_stay(database, find)
+
+
+def _while_rows_stay(
+    database: Database,
+    work: Callable[[duckdb.DuckDBPyConnection], _Answer],
+    *,
+    timed: bool = True,
+) -> _Answer:
+    """What `work` makes of one snapshot; of another one when rows moved meanwhile. Unavailable."""
+    for _ in range(_MOST_TRIES):
+        with suppress(rows.RowsMovedError), database.snapshot(timed=timed) as cursor:
+            return work(cursor)
+    raise Unavailable("events are being deleted faster than they can be read: try again")
 
 
 def list_events(
     database: Database, where: EventFilter, *, limit: int, offset: int, after: Position | None
 ) -> EventPage:
     """A page of events, newest first."""
-    with database.snapshot() as cursor:
+
+    def find(cursor: duckdb.DuckDBPyConnection) -> EventPage:
         selection = select(cursor, where)
         if selection.nothing or selection.start_us >= selection.end_us:
             return EventPage(events=[], total=0, next_position=None)
@@ -65,23 +86,26 @@ def list_events(
         if after is not None:
             condition &= _older_than(after)
         found = cursor.execute(
-            f"SELECT rowid, ts, id FROM events WHERE {condition.text}"  # noqa: S608
+            f"SELECT rowid, id, ts FROM events WHERE {condition.text}"  # noqa: S608
             " ORDER BY ts DESC, id DESC LIMIT ? OFFSET ?",
             [*condition.values, limit + 1, offset - window.before],
         ).fetchall()
-        page = rows.read(cursor, where.account, [row[0] for row in found[:limit]])
-    events = [page[row[0]][1] for row in found[:limit]]
-    more = offset + len(events) < window.total if after is None else len(found) > limit
-    last = found[: len(events)][-1:] if more else []
-    position = Position(last[0][1], last[0][2].bytes) if last else None
-    return EventPage(events=events, total=window.total, next_position=position)
+        page = [(rowid, uuid) for rowid, uuid, _ in found[:limit]]
+        events = rows.read_found(cursor, where.account, page)
+        more = offset + len(events) < window.total if after is None else len(found) > limit
+        last = found[: len(events)][-1:] if more else []
+        position = Position(last[0][2], last[0][1].bytes) if last else None
+        return EventPage(events=events, total=window.total, next_position=position)
+
+    return _while_rows_stay(database, find)
 
 
 def scan_events(
     database: Database, where: EventFilter, *, limit: int, after: Position | None
 ) -> list[Event]:
     """Events from the oldest on."""
-    with database.snapshot(timed=False) as cursor:
+
+    def find(cursor: duckdb.DuckDBPyConnection) -> list[Event]:
         selection = select(cursor, where)
         if selection.nothing:
             return []
@@ -92,15 +116,16 @@ def scan_events(
                 (after.timestamp_us, after.timestamp_us, UUID(bytes=after.key)),
             )
         found = cursor.execute(
-            f"SELECT rowid FROM events WHERE {condition.text} ORDER BY ts, id LIMIT ?",  # noqa: S608
+            f"SELECT rowid, id FROM events WHERE {condition.text} ORDER BY ts, id LIMIT ?",  # noqa: S608
             [*condition.values, limit],
         ).fetchall()
         events: list[Event] = []
         for start in range(0, len(found), _SCAN_SLICE_EVENTS):
-            rowids = [rowid for (rowid,) in found[start : start + _SCAN_SLICE_EVENTS]]
-            read = rows.read(cursor, where.account, rowids)
-            events += [read[rowid][1] for rowid in rowids]
-    return events
+            part = found[start : start + _SCAN_SLICE_EVENTS]
+            events += rows.read_found(cursor, where.account, part)
+        return events
+
+    return _while_rows_stay(database, find, timed=False)
 
 
 def _older_than(position: Position) -> Clause:

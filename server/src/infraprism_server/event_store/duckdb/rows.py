@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import UUID
 
 import duckdb
 import pyarrow as pa
@@ -171,6 +172,28 @@ def read(
         return {}
     found = cursor.execute(_READ, [account, account, account, list(rowids)]).fetchall()
     return {row[0]: (row[1].bytes, _event(row)) for row in found}
+
+
+class RowsMovedError(Exception):
+    """Rows have other numbers than a moment ago: look for them once more."""
+
+
+def read_found(
+    cursor: duckdb.DuckDBPyConnection, account: int, found: Sequence[tuple[int, UUID]]
+) -> list[Event]:
+    """The events whose row numbers and ids another statement found, in its order. RowsMovedError.
+
+    A checkpoint that closes the gaps of deleted rows numbers the others anew, between two
+    statements of one transaction too; only the writer, who makes the checkpoints, is safe from it.
+    """
+    there = read(cursor, account, [rowid for rowid, _ in found])
+    events = []
+    for rowid, uuid in found:
+        key, event = there.get(rowid, (b"", None))
+        if event is None or key != uuid.bytes:
+            raise RowsMovedError
+        events.append(event)
+    return events
 
 
 def _event(row: tuple[Any, ...]) -> Event:
