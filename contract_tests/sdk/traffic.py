@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from random import Random
 from typing import Any
 
 import infraprism
+from contract_tests.harness.awaiting import run_apart
 from infraprism import Client
 from infraprism.usage import normalise
 from sdk.tests.mock_provider import Answer, MockProvider
@@ -185,7 +185,7 @@ class Traffic:
                     messages=MESSAGES, **self._who(name, "gpt-4o-mini")
                 )
 
-        asyncio.run(ask())
+        run_apart(ask())
 
     def _claude_call(self, name: str, model: str = "claude-sonnet-4-5") -> dict[str, Any]:
         return {"max_tokens": 9, "messages": MESSAGES, **self._who(name, model)}
