@@ -34,8 +34,6 @@ class Writer(Thread):
         self.batches = 0
         self.cut_after_sending: list[float] = []
         """When requests left (time.monotonic) that were sent whole and never answered."""
-        self.answered_after: list[float] = []
-        """Seconds until each answer."""
         self.statuses: dict[int, int] = {}
         self.failure: BaseException | None = None
 
@@ -69,7 +67,6 @@ class Writer(Thread):
                     return
                 time.sleep(RETRY_SECONDS)
                 continue
-            self.answered_after.append(time.monotonic() - started)
             self.statuses[answer.status] = self.statuses.get(answer.status, 0) + 1
             if answer.status == 200:
                 self._journal.acknowledge(events, answer.json())

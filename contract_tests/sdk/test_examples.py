@@ -1,8 +1,4 @@
-"""Every example runs, and its cost shows on the running server.
-
-Within two seconds where a person runs it; the tests' machine is busy with other tests and gives
-it twenty.
-"""
+"""Every example runs, and its cost shows on the running server within two seconds."""
 
 from __future__ import annotations
 
@@ -31,7 +27,7 @@ def test_an_example_shows_its_cost(reporting: Server, name: str) -> None:
     ran = subprocess.run(
         [python, "-m", f"examples.{name}"],
         cwd=ROOT,
-        env={**os.environ, "EXAMPLE_SECONDS": "20", "PYTHONPATH": f"{ROOT / 'sdk' / 'src'}:{ROOT}"},
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'sdk' / 'src'}:{ROOT}"},
         capture_output=True,
         text=True,
         check=False,

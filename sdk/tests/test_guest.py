@@ -74,13 +74,9 @@ def test_r36_a_call_touches_no_network_but_the_providers_whatever_the_server_doe
 def test_r40_a_process_ends_within_two_seconds_and_sends_what_it_can(
     mock: MockProvider, fake: FakeServer, mode: str
 ) -> None:
-    """R40: exit with a healthy server, a hanging one, and one that refuses.
-
-    The bound is that of a busy machine: without a budget, a hanging server would cost 10 s. The
-    long form looks at the two seconds.
-    """
+    """R40: exit with a healthy server, a hanging one, and one that refuses."""
     fake.mode = mode
-    assert guest.seconds_to_exit(mock.url) < 5
+    assert guest.seconds_to_exit(mock.url) < 2.6, "2 s, and the interpreter's own end"
     assert len(fake.events) == (5 if mode == "ok" else 0)
 
 
