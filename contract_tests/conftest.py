@@ -16,7 +16,7 @@ _numbers = count(1)
 ENVIRONMENT = {
     "INFRAPRISM_TRUSTED_PROXIES": "127.0.0.1/32",
     "INFRAPRISM_ALLOW_PRIVATE_WEBHOOKS": "true",
-    "INFRAPRISM_ANOMALY_SECONDS": "0.5",
+    "INFRAPRISM_ANOMALY_SECONDS": "0.3",
     "INFRAPRISM_RETENTION_SECONDS": "0.5",
 }
 """A test may speak for many client addresses, by X-Forwarded-For, webhooks stay at home, and

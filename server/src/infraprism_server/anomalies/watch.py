@@ -86,6 +86,7 @@ class Watch:
                 try:
                     self.run(account.number)
                 except Exception:  # one account's trouble must not blind the others
+                    self._looked_us.pop(account.number, None)
                     log.exception("anomalies_not_judged", account=account.id)
             offset += len(accounts)
             if offset >= total or not accounts:
@@ -95,18 +96,18 @@ class Watch:
         """Judge the hours that closed since the last run, late ones again, and the open one."""
         now_us = self._clock.now_us()
         open_hour = now_us // MICROSECONDS_PER_HOUR
+        looked_us = self._looked_us.get(account, 0)
+        same_hour = looked_us // MICROSECONDS_PER_HOUR == open_hour
+        if same_hour and now_us - looked_us < self._open_hour_us:
+            return
         with self._engine.connect() as connection:
             found = store.find_run(connection, account)
         judged_to, ran_at_us = found or (open_hour - 1, 0)
-        looked_us = self._looked_us.get(account, 0)
-        same_hour = looked_us // MICROSECONDS_PER_HOUR == open_hour
-        if found is None and same_hour and now_us - looked_us < self._open_hour_us:
-            return  # it had no events, and is not asked for them at every turn
         hours = [open_hour]
         if judged_to < open_hour:
             first = max(judged_to - LATE_HOURS, open_hour - CATCH_UP_HOURS)
             hours = list(range(first, open_hour + 1))
-        elif now_us - max(ran_at_us, looked_us) < self._open_hour_us:
+        elif now_us - ran_at_us < self._open_hour_us:
             return
         self._looked_us[account] = now_us
         spent = self._spent_in(account, open_hour)
