@@ -52,7 +52,8 @@ def calls(url: str, count: int) -> dict[str, Any]:
     wall: dict[str, list[int]] = {"bare": [], "ours": []}
     cpu: dict[str, list[int]] = {"bare": [], "ours": []}
     chance = random.Random(1)
-    for turn in range(WARM_UP + count):
+    warm_up = min(WARM_UP, count)
+    for turn in range(warm_up + count):
         names = ["bare", "ours"]
         chance.shuffle(names)
         for name in names:
@@ -60,7 +61,7 @@ def calls(url: str, count: int) -> dict[str, Any]:
             began, cpu_began = time.perf_counter_ns(), time.thread_time_ns()
             client.chat.completions.create(**ASK, **who)
             cpu_took, took = time.thread_time_ns() - cpu_began, time.perf_counter_ns() - began
-            if turn >= WARM_UP:
+            if turn >= warm_up:
                 wall[name].append(took)
                 cpu[name].append(cpu_took)
     return {"wall": wall, "cpu": cpu, "threads": threading.active_count() - 1}
@@ -72,18 +73,19 @@ def cpu(url: str, count: int) -> dict[str, Any]:
 
     clients = {"bare": (bare(url), {}), "ours": (ours(url), WHO)}
     spent = {"bare": [0.0], "ours": [0.0]}
+    block = min(BLOCK, count)
     for client, who in clients.values():
-        for _ in range(WARM_UP):
+        for _ in range(min(WARM_UP, count)):
             client.chat.completions.create(**ASK, **who)
     infraprism.flush(2)
-    for _ in range(max(1, count // BLOCK)):
+    for _ in range(count // block):
         for name, (client, who) in clients.items():
             began = time.process_time()
-            for _ in range(BLOCK):
+            for _ in range(block):
                 client.chat.completions.create(**ASK, **who)
             if name == "ours":
                 infraprism.flush(2)
-            spent[name].append((time.process_time() - began) / BLOCK)
+            spent[name].append((time.process_time() - began) / block)
     return {name: sorted(values[1:]) for name, values in spent.items()}
 
 
