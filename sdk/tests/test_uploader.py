@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import tracemalloc
 from collections.abc import Iterator
 
@@ -159,6 +160,19 @@ def test_the_queue_is_bounded_in_bytes_and_the_oldest_gives_way() -> None:
     kept = [one["number"] for one in queue.take(1000)]
     assert kept == list(range(100 - len(kept), 100))
     assert len(kept) + counters.snapshot().dropped["queue_full"] == 100
+
+
+def test_closing_waits_for_the_server_and_for_nothing_else(
+    server: FakeServer, uploader: Uploader
+) -> None:
+    """The idle second of the upload thread is not a second at the end of each program."""
+    uploader.record(event())
+    assert uploader.flush(5)
+    uploader.record(event())
+    began = time.monotonic()
+    uploader.close(5)
+    assert time.monotonic() - began < 0.9
+    assert len(server.events) == 2
 
 
 def test_many_threads_lose_nothing(server: FakeServer, uploader: Uploader) -> None:

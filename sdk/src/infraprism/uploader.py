@@ -26,7 +26,8 @@ GATHER_SECONDS = 0.5
 ADOPT_SECONDS = 60.0
 EXIT_BUDGET_SECONDS = 2.0
 _IDLE_SECONDS = 1.0
-_EXIT_MARGIN_SECONDS = 0.2
+_EXIT_MARGIN_SECONDS = 0.4
+"""Of the budget, what the interpreter takes for its own end with a provider's client loaded."""
 _FULL = 0.8
 
 
@@ -172,7 +173,8 @@ class Uploader:
     def _step(self) -> bool:
         """Wait for events, gather a batch, send it until the server has it. False: at the end."""
         self._adopt()
-        self.queue.arrived.wait(_IDLE_SECONDS)
+        if not self._closed.is_set():
+            self.queue.arrived.wait(_IDLE_SECONDS)
         self._spread()
         gathers = len(self.queue) < BATCH_EVENTS and not self.queue.has_later
         if gathers and not self._closed.is_set():
