@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from infraprism._version import __version__
 from infraprism.attribution import attribute
-from infraprism.instrumentation import instrument, uninstrument
 from infraprism.recorder import counts, flush, track
 
 if TYPE_CHECKING:
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from infraprism.anthropic_clients import AsyncInfraPrismAnthropic, InfraPrismAnthropic
     from infraprism.api.async_client import AsyncClient
     from infraprism.api.client import Client
+    from infraprism.instrumentation import instrument, uninstrument
     from infraprism.limit_errors import CallRefusedError, LimitReachedError, LimitsUnknownError
     from infraprism.openai_clients import (
         AsyncInfraPrismAzureOpenAI,
@@ -36,6 +36,8 @@ _HOMES = {
     "AsyncInfraPrismAzureOpenAI": "openai_clients",
     "InfraPrismAnthropic": "anthropic_clients",
     "AsyncInfraPrismAnthropic": "anthropic_clients",
+    "instrument": "instrumentation",
+    "uninstrument": "instrumentation",
     "CallRefusedError": "limit_errors",
     "LimitReachedError": "limit_errors",
     "LimitsUnknownError": "limit_errors",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
@@ -117,6 +116,8 @@ class attribute:  # noqa: N801 - reads as a verb: `with attribute(...)`, `@attri
         return copy
 
     def __call__(self, function: _Function) -> _Function:
+        import inspect  # noqa: PLC0415 - off the start-up of those who do not decorate
+
         if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
             raise TypeError(
                 "attribute() decorates functions; inside a generator use `with attribute(...)`"

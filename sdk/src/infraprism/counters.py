@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """Events since the process started (or was forked)."""
 
-    queued: int = 0
-    sent: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-    fields_dropped: dict[str, int] = field(default_factory=dict)
+    queued: int
+    sent: int
+    dropped: dict[str, int]
+    fields_dropped: dict[str, int]
 
     def since(self, earlier: Counts) -> Counts:
         return Counts(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import random
 import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from infraprism._version import __version__
 from infraprism.counters import Counters
@@ -28,11 +26,10 @@ _SLICE: Final = 25
 _FIELD = re.compile(r"events\[\d+\]\.(\w+)")
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """`retry`: send these again after `wait_seconds`. All others are sent or counted as dropped."""
 
-    retry: list[Event] = field(default_factory=list)
+    retry: list[Event]
     wait_seconds: float | None = None
     problem: str | None = None
 
@@ -42,6 +39,9 @@ def open_client() -> httpx2.Client:
     with _importing:
         # All that the first request needs.
         import encodings.idna  # noqa: F401, PLC0415
+        import gzip  # noqa: F401, PLC0415
+        import platform  # noqa: F401, PLC0415
+        import uuid  # noqa: F401, PLC0415
 
         import httpcore2  # noqa: F401, PLC0415
         import httpx2  # noqa: PLC0415
@@ -102,7 +102,7 @@ class Delivery:
             return self._halves(events)
         if status in {400, 413, 415, 422}:
             self._counters.dropped("too_large" if status == 413 else "refused", len(events))
-            return Outcome()
+            return Outcome([])
         wait = retry_after(response.headers.get("Retry-After"))
         return Outcome(list(events), wait, f"HTTP {status}")
 
@@ -123,6 +123,8 @@ class Delivery:
             self._client.close()
 
     def _post(self, path: str, body: bytes) -> httpx2.Response:
+        import gzip  # noqa: PLC0415 - off the host's start-up
+
         return self._http().post(
             self._root + path,
             content=gzip.compress(body, compresslevel=1),
@@ -168,7 +170,7 @@ class Delivery:
             for index, error in wrong.items()
             if 0 <= index < len(events) and (event := self._mended(events[index], error))
         ]
-        return self.send(mended) if mended else Outcome()
+        return self.send(mended) if mended else Outcome([])
 
     def _mended(self, event: Event, error: Any) -> Event | None:  # noqa: ANN401 - JSON
         """The event without the optional field at fault; None, counted, when there is none."""

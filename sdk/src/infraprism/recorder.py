@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from infraprism import attribution
-from infraprism.counters import Counts
+from infraprism.counters import Counters, Counts
 from infraprism.event import Event, new_event_id, with_attribution
 from infraprism.quiet import own_error, warn_once
 from infraprism.settings import Settings
@@ -76,7 +76,7 @@ def close(timeout_seconds: float = 2.0) -> None:
 def counts() -> Counts:
     """Queued, sent and dropped so far, of the default uploader."""
     one = default_uploader()
-    return one.counters.snapshot() if one is not None else Counts()
+    return one.counters.snapshot() if one is not None else Counters().snapshot()
 
 
 def track(

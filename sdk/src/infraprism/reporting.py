@@ -7,12 +7,9 @@ was, and what happened since waits for the next one.
 from __future__ import annotations
 
 import json
-import platform
 import time
-import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from infraprism._version import __version__
 from infraprism.counters import Counters, Counts
@@ -27,8 +24,7 @@ Send = Callable[[bytes, str], bool]
 """Posts a body with an idempotency key; whether the server took it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Report:
+class _Report(NamedTuple):
     key: str
     body: bytes
     up_to: Counts
@@ -40,7 +36,7 @@ class Reports:
     def __init__(self, counters: Counters, clock: Callable[[], float] = time.monotonic) -> None:
         self._counters = counters
         self._clock = clock
-        self._reported = Counts()
+        self._reported = Counters().snapshot()
         self._under_way: _Report | None = None
         self._not_before = 0.0
         self._usual_at = clock() + LOSS_SECONDS
@@ -63,6 +59,9 @@ class Reports:
             self._not_before = now + RETRY_SECONDS
 
     def _next(self, now: float, *, closing: bool) -> _Report | None:
+        import platform  # noqa: PLC0415 - off the host's start-up
+        import uuid  # noqa: PLC0415
+
         counts = self._counters.snapshot()
         news = counts.since(self._reported)
         lost = bool(news.dropped or news.fields_dropped)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DEFAULT_BASE_URL = "https://api.infraprism.com/v1"
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -15,8 +15,7 @@ def api_root(base_url: str) -> str:
     return root if root.endswith("/v1") else f"{root}/v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Where events go. Without a key, or disabled, they go nowhere."""
 
     api_key: str | None

@@ -16,10 +16,10 @@ from infraprism.event import Event, completed
 from infraprism.queue import MAX_BYTES, MAX_EVENTS, EventQueue
 from infraprism.quiet import log, own_error
 from infraprism.reporting import Reports
-from infraprism.spool import SEGMENT, Spool, spool_in
 
 if TYPE_CHECKING:
     from infraprism.limits import KnownLimits
+    from infraprism.spool import Spool
 
 BATCH_EVENTS = 500
 GATHER_SECONDS = 0.5
@@ -63,7 +63,7 @@ class Uploader:
         self.counters = Counters()
         if self._spool is not None:
             self._spool.left_by_parent()
-        self._spool = spool_in(self._spool_folder, self._root, self._api_key)
+        self._spool = self._open_spool()
         self.queue = EventQueue(
             self.counters,
             max_events=self._max_events,
@@ -81,6 +81,13 @@ class Uploader:
         self._closed = threading.Event()
         self._attempt = 0
         self._reports = Reports(self.counters)
+
+    def _open_spool(self) -> Spool | None:
+        if self._spool_folder is None:
+            return None
+        from infraprism.spool import spool_in  # noqa: PLC0415 - few keep one
+
+        return spool_in(self._spool_folder, self._root, self._api_key)
 
     def known_limits(self, refresh_seconds: float | None = None) -> KnownLimits:
         """What the same server says of limits; asked for by the first client that enforces them."""
@@ -241,6 +248,8 @@ class Uploader:
         """What stands in the spool is not lost: another process sends it."""
         if self._spool is None:
             return len(batch) + len(self.queue)
+        from infraprism.spool import SEGMENT  # noqa: PLC0415 - loaded with the spool
+
         left = batch + self.queue.take(self._max_events)
         return sum(1 for event in left if SEGMENT not in event)
 
