@@ -22,7 +22,6 @@ from rich.console import Console
 
 from infraprism_server.app import compose
 from infraprism_server.application import Application
-from infraprism_server.bootstrap import bootstrap
 from infraprism_server.clock import SystemClock
 from infraprism_server.control_store.installation import ensure_installation
 from infraprism_server.control_store.start import start_control_store
@@ -75,7 +74,7 @@ def serve(settings: Settings, *, bootstrap_account: bool, accept_loss: bool = Fa
             )
             try:
                 application = compose(settings, engine, store, clock, address)
-                made_key = bootstrap(application, settings, console) if bootstrap_account else None
+                made_key = _bootstrap(application, settings, console) if bootstrap_account else None
                 if application.accounts.count() == 0:
                     print_hint_without_account(console, settings)
                 print_warnings(console, settings)
@@ -85,6 +84,12 @@ def serve(settings: Settings, *, bootstrap_account: bool, accept_loss: bool = Fa
                 store.close(CLOSE_SECONDS)
         finally:
             engine.dispose()
+
+
+def _bootstrap(application: Application, settings: Settings, console: Console) -> str | None:
+    from infraprism_server.bootstrap import bootstrap  # noqa: PLC0415 - only the first start needs it
+
+    return bootstrap(application, settings, console)
 
 
 async def _listen(
@@ -156,6 +161,7 @@ def _calm_the_interpreter() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_ALLOCATIONS, 20, 50)
+    gc.enable()
     sys.setswitchinterval(SWITCH_SECONDS)
 
 
