@@ -39,12 +39,12 @@ def own_server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="session")
 def account_a(server: ServerProcess) -> TestAccount:
-    return server.create_account("account-a")
+    return server.add_account("account-a")
 
 
 @pytest.fixture(scope="session")
 def account_b(server: ServerProcess) -> TestAccount:
-    return server.create_account("account-b")
+    return server.add_account("account-b")
 
 
 @pytest.fixture

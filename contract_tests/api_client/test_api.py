@@ -79,7 +79,7 @@ def event(number: int, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def account(server: ServerProcess) -> TestAccount:
-    return server.create_account(f"api-{time.monotonic_ns()}")
+    return server.add_account(f"api-{time.monotonic_ns()}")
 
 
 @pytest.fixture(scope="module")

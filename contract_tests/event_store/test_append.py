@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -267,6 +268,13 @@ def test_too_many_waiting_events_are_refused_at_once(store: EventStore, account:
     """The queue has a bound; who is refused is told when to come back, and nothing is lost."""
     refused: list[Unavailable] = []
     futures = []
+    go_on = threading.Event()
+
+    def hold_the_writer(whose: int, *_: object) -> None:
+        if whose == account:
+            go_on.wait(60)
+
+    store.listen(hold_the_writer)
     for n in range(400):
         batch = [event(n * 1_000 + k, id=f"{n}/{k}") for k in range(1_000)]
         try:
@@ -275,6 +283,7 @@ def test_too_many_waiting_events_are_refused_at_once(store: EventStore, account:
             refused.append(error)
             if len(refused) > 3:
                 break
+    go_on.set()
     assert {error.retry_after_seconds for error in refused} == {1}
     assert all(future.result(60) == [ACCEPTED] * size for size, future in futures)
     assert total(store, account) == sum(size for size, _ in futures)

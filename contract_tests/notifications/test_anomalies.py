@@ -25,7 +25,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def client(server: ServerProcess) -> Iterator[Client]:
-    made = server.client(server.create_account(f"watched-{time.monotonic_ns()}"))
+    made = server.client(server.add_account(f"watched-{time.monotonic_ns()}"))
     yield made
     made.close()
 

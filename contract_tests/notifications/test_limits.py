@@ -17,7 +17,7 @@ from contract_tests.notifications.receiver import Receiver
 
 @pytest.fixture
 def client(server: ServerProcess) -> Iterator[Client]:
-    made = server.client(server.create_account(f"limited-{time.monotonic_ns()}"))
+    made = server.client(server.add_account(f"limited-{time.monotonic_ns()}"))
     yield made
     made.close()
 

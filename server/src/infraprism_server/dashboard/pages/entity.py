@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 import msgspec
 
 from infraprism_server.anomalies.schemas import ListAnomaliesQuery
 from infraprism_server.dashboard.formats import change
+from infraprism_server.dashboard.forms import number_or_null
 from infraprism_server.dashboard.frame import Go, Page, Visit, action, page
 from infraprism_server.dashboard.pages.limits import lines_of_standings
 from infraprism_server.dashboard.pages.ranges import before_of, span_in
@@ -27,7 +27,6 @@ from infraprism_server.dashboard.span import PRESETS, Span
 from infraprism_server.entities.schemas import PatchEntity
 from infraprism_server.errors import InvalidRequest
 from infraprism_server.event_store.contract import EventFilter, Sums
-from infraprism_server.money import pico_from_decimal
 from infraprism_server.usage.service import UsageAnswer
 
 TOP_SERIES = 8
@@ -69,7 +68,7 @@ def change_entity(visit: Visit) -> Page | Go:
     try:
         patch = PatchEntity(
             name=visit.field("name") or None,
-            revenue_usd_monthly=msgspec.Raw(_number(visit.field("revenue")).encode()),
+            revenue_usd_monthly=_revenue(visit.field("revenue")),
         )
         visit.dashboard.entities.patch(visit.account.number, kind, name_id, patch)
     except InvalidRequest as error:
@@ -215,15 +214,12 @@ def _explored(span: Span, only: dict[str, Any], by: str, group: Group) -> str | 
     return link("/explorer", **{**address, by: group[0], "group": "session_id"})
 
 
-def _number(text: str) -> str:
-    """A number for JSON, or null. InvalidRequest for what is none."""
-    cleaned = text.replace(",", "").removeprefix("$").strip()
-    if not cleaned:
-        return "null"
-    try:
-        return format(Decimal(pico_from_decimal(Decimal(cleaned))).scaleb(-12), "f")
-    except (InvalidOperation, ValueError):
-        raise InvalidRequest("Revenue is an amount of dollars, such as 499 or 49.90") from None
+def _revenue(text: str) -> msgspec.Raw:
+    """Dollars as JSON, or null. InvalidRequest for what is no number."""
+    typed = number_or_null(text)
+    if isinstance(typed, str):
+        raise InvalidRequest("Revenue is an amount of dollars, such as 499 or 49.90")
+    return typed
 
 
 ROUTES = [entity, change_entity]
