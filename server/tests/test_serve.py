@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from infraprism_server.importer.sample import CALLS
@@ -107,6 +108,10 @@ def test_a_first_start_shows_a_key_real_spend_and_a_line_that_works(tmp_path: Pa
         answer = fetch(line)
         assert {entity["entity_id"] for entity in answer["data"]} == {"code-assistant", "chat"}
         assert sum(entity["total_events"] for entity in answer["data"]) == CALLS
+        (link,) = re.findall(r"http\S+/sign-in/link\?token=\S+", printed)
+        with httpx2.Client(follow_redirects=True) as browser:
+            assert "code-assistant" in browser.get(link).text
+        assert httpx2.get(link).status_code == 401, "it signs one browser in"
         assert server.stop() < 10
         assert server.process.returncode == 0
         assert "nanobind" not in server.output
