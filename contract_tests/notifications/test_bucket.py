@@ -14,7 +14,7 @@ from moto.server import ThreadedMotoServer
 from contract_tests.harness.server_process import ServerProcess
 from contract_tests.notifications.test_journey import RANGE, events, finished
 
-SECRET = "a-secret-of-the-bucket"  # noqa: S105 - nobody's
+SECRET = "a-secret-of-the-bucket"
 
 
 def test_a_server_whose_exports_lie_in_a_bucket_links_to_it(tmp_path: Path) -> None:
