@@ -46,9 +46,7 @@ class Verdict:
 def alerts_of(suite: Suite, tuning: Tuning, *, from_hour: int = WARM_UP_HOURS) -> list[Alert]:
     """Every alert the server would have sent."""
     history = suite.history()
-    episodes: dict[int, Episode] = {}
-    last_told: dict[int, int] = {}
-    newcomers: set[int] = set()
+    stories = _Stories(history, tuning)
     alerts: list[Alert] = []
     for place in range(from_hour, HOURS):
         hour = FIRST_HOUR + place
@@ -59,25 +57,13 @@ def alerts_of(suite: Suite, tuning: Tuning, *, from_hour: int = WARM_UP_HOURS) -
             earlier_month_start=_earlier_month_start(hour),
             late=suite.late[max(0, place - 2) : place + 1].sum(axis=0),
         )
-        odd = {finding.entity: finding for finding in findings}
-        for entity, episode in episodes.items():
-            if entity not in odd and not episode.closed:
-                episodes[entity] = rested(episode, hour)
-        for entity, finding in odd.items():
-            if _spike(history, episodes, entity, finding, tuning) and entity not in newcomers:
-                last_told[entity] = hour
-                alerts.append(Alert(entity, "spike", place))
-        for finding in find_newcomers(history, hour, tuning):
-            if finding.entity not in newcomers:
-                newcomers.add(finding.entity)
-                alerts.append(Alert(finding.entity, "new_entity", place))
+        findings += find_newcomers(history, hour, tuning)
         if hour % LOOK_EVERY_HOURS == 0:
-            for finding in find_drifts(history, hour, tuning):
-                entity = finding.entity
-                silent = hour - last_told.get(entity, -DRIFT_SILENCE_HOURS) < DRIFT_SILENCE_HOURS
-                if not silent:
-                    last_told[entity] = hour
-                    alerts.append(Alert(entity, "drift", place))
+            findings += find_drifts(history, hour, tuning)
+        for finding in findings:
+            if stories.take(finding):
+                alerts.append(Alert(finding.entity, finding.kind, place))
+        stories.rest(hour, {finding.entity for finding in findings})
     return alerts
 
 
@@ -109,23 +95,52 @@ def judge(suite: Suite, alerts: list[Alert], from_hour: int = WARM_UP_HOURS) -> 
     return verdict
 
 
-def _spike(
-    history: History, episodes: dict[int, Episode], entity: int, finding: Finding, tuning: Tuning
-) -> bool:
-    """Grow or open the entity's episode; whether it is to be told."""
-    episode = episodes.get(entity)
-    is_new = episode is None or not is_same_story(episode, finding)
-    if episode is None or is_new:
-        start = detection.first_odd_hour(history, finding, tuning)
-        episodes[entity] = opened(finding, start)
-        history.leave_out(entity, start, finding.end_hour)
-        return True
-    episodes[entity] = grown(episode, finding)
-    if episodes[entity].new_normal:
-        history.take_back(entity, episode.start_hour, finding.end_hour)
-    else:
-        history.leave_out(entity, episode.start_hour, finding.end_hour)
-    return False
+class _Stories:
+    """The latest episode of each entity, told and grown as the server's watch does."""
+
+    def __init__(self, history: History, tuning: Tuning) -> None:
+        self._history = history
+        self._tuning = tuning
+        self._latest: dict[int, Episode] = {}
+        self._of_spikes: set[int] = set()
+        """Entities whose latest episode began with a spike: the others' hours are learnt from."""
+
+    def take(self, finding: Finding) -> bool:
+        """Grow the story a finding belongs to, or begin one. Whether it is told."""
+        entity = finding.entity
+        latest = self._latest.get(entity)
+        if finding.kind != "spike":
+            if latest is not None and latest.end_hour > finding.end_hour - DRIFT_SILENCE_HOURS:
+                return False
+            self._latest[entity] = opened(finding, finding.start_hour)
+            self._of_spikes.discard(entity)
+            return True
+        if latest is None or not is_same_story(latest, finding):
+            start = detection.first_odd_hour(self._history, finding, self._tuning)
+            if latest is not None:
+                start = max(start, latest.end_hour)
+            self._latest[entity] = opened(finding, min(start, finding.end_hour - 1))
+            self._of_spikes.add(entity)
+            self._forget(entity)
+            return True
+        episode = grown(latest, finding)
+        if finding.end_hour > latest.end_hour or episode.severity > latest.severity:
+            self._latest[entity] = episode
+            self._forget(entity)
+        return False
+
+    def rest(self, hour: int, odd: set[int]) -> None:
+        """Episodes that have been quiet for a day are over."""
+        for entity, episode in self._latest.items():
+            if entity not in odd and not episode.closed:
+                self._latest[entity] = rested(episode, hour)
+
+    def _forget(self, entity: int) -> None:
+        if entity not in self._of_spikes:
+            return
+        episode = self._latest[entity]
+        change = self._history.take_back if episode.new_normal else self._history.leave_out
+        change(entity, episode.start_hour, episode.end_hour)
 
 
 def _earlier_month_start(hour: int) -> int | None:

@@ -9,9 +9,9 @@ import msgspec
 from infraprism_server.anomalies.finding import Finding
 
 QUIET_HOURS: Final = 24
-RETURN_HOURS: Final = 168
-"""What returns within this, a weekend or a week later, is the same story: not told again ..."""
-WORSE: Final = 2.0
+RETURN_HOURS: Final = 240
+"""What returns within this, the same days of the week after, is the same story: not told again ..."""
+WORSE: Final = 3.0
 """... unless it is this many times as severe as what was told."""
 LONGEST_MASK_HOURS: Final = 168
 """After seven days an episode is the new normal."""
