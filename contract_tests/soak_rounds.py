@@ -26,6 +26,7 @@ from contract_tests.isolation.two_accounts import Recorder, check_replay
 from contract_tests.notifications.changed_links import try_changed_links
 from contract_tests.notifications.deliveries_over_kills import deliver_over_kills
 from contract_tests.notifications.exports_over_kills import export_over_kills
+from contract_tests.notifications.hanging_endpoints import beside_hanging_ones
 from contract_tests.notifications.large_export import ABOVE_IDLE_BYTES, export_many
 from contract_tests.notifications.receiver import Receiver
 from contract_tests.reliability.crashes import (
@@ -239,6 +240,15 @@ def deliveries(server: ServerProcess, seed: int, length: float) -> int:
     return tally.requests
 
 
+def hanging(server: ServerProcess, _seed: int, length: float) -> int:
+    """R30: fifty endpoints hang, and a healthy one has its messages within two seconds at p99."""
+    took = beside_hanging_ones(server, hanging=50, messages=_share(500, length))
+    late = took[int(len(took) * 0.99)]
+    sys.stdout.write(f"hanging: {took[len(took) // 2]:.3f} s at the median, {late:.3f} s at p99\n")
+    assert late <= 2.0
+    return len(took)
+
+
 def years(server: ServerProcess, seed: int, length: float) -> int:
     """R6 and the years after: retention, erasure, compaction, backup of ten million events."""
     events = _share(10_000_000, length)
@@ -287,6 +297,7 @@ ROUNDS: dict[str, Round] = {
         links,
         killed_exports,
         deliveries,
+        hanging,
         years,
         killed_years,
         schema,

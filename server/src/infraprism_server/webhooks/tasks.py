@@ -2,17 +2,23 @@
 
 An endpoint that answers has a few places at once, a new, failing or hanging one a single place.
 Those have places of their own: they wait with their own kind, however many there are.
+
+What was answered and is not written down yet is sent once more when this process is killed. So few
+are in their first milliseconds at once: a quick endpoint's answer is written down before the next
+few are sent, which is no slower, since writing is what takes the time; a slow one soon makes room.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
 import structlog
 
@@ -31,6 +37,11 @@ WAITING_PLACES: Final = 256
 """Attempts at endpoints that are new or have been failing, or that let us wait just now."""
 PLACES_PER_WEBHOOK: Final = 4
 HANGS_AFTER_SECONDS: Final = 1.0
+FRESH: Final = 2
+"""Attempts sent a moment ago, or answered within it and not written down, of all endpoints."""
+FRESH_SECONDS: Final = 0.02
+LEASED_AHEAD: Final = 64
+"""Deliveries that wait to be sent: their leases must not run out meanwhile."""
 _STORE_THREADS: Final = 4
 
 T = TypeVar("T")
@@ -107,11 +118,16 @@ class DeliveryWorker:
             return under_way.made
 
 
-class _Sending(NamedTuple):
-    """An attempt under way."""
+@dataclass(slots=True)
+class _Sending:
+    """An attempt under way, or about to be."""
 
     leased: Leased
-    began: float
+    began: float = math.inf
+
+    @property
+    def is_sent(self) -> bool:
+        return self.began < math.inf
 
     def waits(self) -> bool:
         """Whether it is one of those that may take long."""
@@ -138,6 +154,7 @@ class _UnderWay:
         self._measures = measures
         self._answered: list[tuple[Leased, Attempt]] = []
         self._one_writes = asyncio.Lock()
+        self._fresh = asyncio.Semaphore(FRESH)
         self._writes: set[asyncio.Task[None]] = set()
 
     async def take_more(self) -> bool:
@@ -146,9 +163,10 @@ class _UnderWay:
             del self.tasks[task]
         told = await self._in_thread(self._dispatch.fan_out)
         waiting = [each for each in self.tasks.values() if each.waits()]
-        slow = WAITING_PLACES - len(waiting)
+        ahead = LEASED_AHEAD - sum(1 for each in self.tasks.values() if not each.is_sent)
+        slow = min(WAITING_PLACES - len(waiting), ahead)
         # Whatever waits: together there are never more than both kinds of places.
-        quick = min(PLACES - (len(self.tasks) - len(waiting)), PLACES + slow)
+        quick = min(PLACES - (len(self.tasks) - len(waiting)), PLACES + slow, ahead)
         if quick <= 0 and slow <= 0:
             return bool(told)
         places = Counter(each.leased.row.webhook for each in self.tasks.values())
@@ -162,8 +180,8 @@ class _UnderWay:
             lambda: self._dispatch.lease(max(quick, 0), max(slow, 0), PLACES_PER_WEBHOOK, busy)
         )
         for each in leased:
-            sending = _Sending(each, time.monotonic())
-            self.tasks[asyncio.create_task(self._deliver(each))] = sending
+            sending = _Sending(each)
+            self.tasks[asyncio.create_task(self._deliver(sending))] = sending
         return bool(told or leased)
 
     async def wait(self, seconds: float) -> None:
@@ -183,13 +201,25 @@ class _UnderWay:
         cut = [sending.leased for task, sending in left.items() if task.cancelled()]
         await self._in_thread(lambda: self._dispatch.give_back(cut))
 
-    async def _deliver(self, leased: Leased) -> None:
-        began = time.monotonic()
-        attempt = await self._attempt(leased)
+    async def _deliver(self, sending: _Sending) -> None:
+        async with self._fresh:
+            sending.began = time.monotonic()
+            attempt = asyncio.create_task(self._attempt(sending.leased))
+            try:
+                await asyncio.wait({attempt}, timeout=FRESH_SECONDS)
+                if attempt.done():
+                    await self._made(sending, attempt.result())
+                    return
+            except asyncio.CancelledError:
+                attempt.cancel()
+                raise
+        await self._made(sending, await attempt)
+
+    async def _made(self, sending: _Sending, attempt: Attempt) -> None:
         self.made += 1
         if self._measures is not None:
-            self._measures.attempted(attempt, time.monotonic() - began)
-        self._answered.append((leased, attempt))
+            self._measures.attempted(attempt, time.monotonic() - sending.began)
+        self._answered.append((sending.leased, attempt))
         write = asyncio.create_task(self._write_down())
         self._writes.add(write)
         write.add_done_callback(self._writes.discard)
