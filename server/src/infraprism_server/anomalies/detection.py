@@ -22,7 +22,7 @@ SCALES: Final[dict[Sensitivity, tuple[float, float, float]]] = {
 """How many scales above the expected a window of 1, 6 and 24 hours must be."""
 SILENT_PART: Final = 0.3
 HABIT_DAYS: Final = 28
-HABIT_RISE: Final = 2.0
+HABIT_RISE: Final = 1.8
 """An entity that is often silent must exceed this many times its highest window."""
 YOUNG_SILENT_RISE: Final = 3.0
 YOUNG_RANGES: Final = 1.0
