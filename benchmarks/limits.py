@@ -20,7 +20,7 @@ from rich.console import Console
 from benchmarks import ingest, machine
 from benchmarks.load import LoadJob
 from benchmarks.percentiles import percentile
-from benchmarks.report import INGEST, READS, Line, Report
+from benchmarks.report import INGEST, READS, Line, Part, Report
 from benchmarks.server import Account, Server, create_account
 from benchmarks.workload import CUSTOMERS, customer
 from infraprism_server.control_store.engine import open_control_store, sqlite_url
@@ -43,18 +43,17 @@ def main(words: list[str]) -> int:
     parser.add_argument("--turns", type=int, default=3, help="runs of each kind [3]")
     parser.add_argument("--calls", type=int, default=2_000, help="status questions [2000]")
     given = parser.parse_args(words)
-    report = Report(
-        command=" ".join(["python -m benchmarks.limits", *words]),
-        machine=machine.describe(),
-        load_average_before=machine.load_average(),
-    )
+    report = Report(" ".join(["python -m benchmarks.limits", *words]), machine.describe())
+    part = report.parts["limits"] = Part(machine.now(), machine.load_average())
+    began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="infraprism-bench-") as folder:
-        _measure(Path(folder) / "data", given, report)
+        _measure(Path(folder) / "data", given, part)
+    part.seconds = time.perf_counter() - began
     report.print_to(Console(highlight=False, width=150))
     return 0
 
 
-def _measure(data: Path, given: argparse.Namespace, report: Report) -> None:
+def _measure(data: Path, given: argparse.Namespace, part: Part) -> None:
     account = create_account(data)
     cpu: dict[bool, list[float]] = {False: [], True: []}
     speed: dict[bool, list[float]] = {False: [], True: []}
@@ -76,7 +75,7 @@ def _measure(data: Path, given: argparse.Namespace, report: Report) -> None:
         ("server CPU", "µs/event", cpu),
     ):
         figure, floor = median(found[True]), median(found[False])
-        report.add(
+        part.lines.append(
             Line(
                 section=INGEST,
                 what=f"{name}: {what} (floor: none)",
@@ -87,7 +86,7 @@ def _measure(data: Path, given: argparse.Namespace, report: Report) -> None:
             )
         )
     ratio = median(cpu[True]) / median(cpu[False])
-    report.add(
+    part.lines.append(
         Line(
             section=INGEST,
             what=f"{name}: server CPU, times that without limits",
@@ -98,7 +97,7 @@ def _measure(data: Path, given: argparse.Namespace, report: Report) -> None:
         )
     )
     latencies.sort()
-    report.add(
+    part.lines.append(
         Line(
             section=READS,
             what=f"GET /v1/limits/status, {given.limits:,} limits",

@@ -17,7 +17,7 @@ from benchmarks.anomalies import frozen, nab, speed, synthetic
 from benchmarks.anomalies.gaussian import gaussian_score
 from benchmarks.anomalies.nab_data import OURS, hourly, load
 from benchmarks.anomalies.simulate import Verdict, alerts_of, judge
-from benchmarks.report import LABELLED, SPEED, SYNTHETIC, Line, Report
+from benchmarks.report import LABELLED, SPEED, SYNTHETIC, Line, Part, Report
 from infraprism_server.anomalies.detection import SCALES
 from infraprism_server.anomalies.finding import Tuning
 
@@ -45,20 +45,19 @@ def main(words: list[str]) -> int:
         frozen.freeze()
         return 0
     report = Report(
-        command=shlex.join(["python", "-m", "benchmarks.anomalies", *words]),
-        machine=machine.describe(),
-        load_average_before=machine.load_average(),
+        shlex.join(["python", "-m", "benchmarks.anomalies", *words]), machine.describe()
     )
     parts = given.only or PARTS
+    part = report.parts["anomalies"] = Part(machine.now(), machine.load_average())
     began = time.perf_counter()
     if "labelled" in parts:
-        _labelled(report, given.labelled)
+        _labelled(part, given.labelled)
     if "synthetic" in parts:
         seeds = [int(seed) for seed in given.seeds.split(",")]
-        _synthetic(report, seeds, given.entities, Tuning(given.sensitivity))
+        _synthetic(part, seeds, given.entities, Tuning(given.sensitivity))
     if "speed" in parts:
-        _speed(report, given.many)
-    report.seconds = time.perf_counter() - began
+        _speed(part, given.many)
+    part.seconds = time.perf_counter() - began
     console = Console(highlight=False, width=150)
     if given.markdown:
         sys.stdout.write(report.markdown())
@@ -72,7 +71,7 @@ def main(words: list[str]) -> int:
     return 1 if changed else 0
 
 
-def _labelled(report: Report, path: Path) -> None:
+def _labelled(part: Part, path: Path) -> None:
     files = load(path)
     groups = {
         name: nab.judge_group([hourly(file) for file in group]) for name, group in files.items()
@@ -84,10 +83,10 @@ def _labelled(report: Report, path: Path) -> None:
 
     def add(what: str, figure: float, unit: str, **fields: float) -> None:
         line = Line(section=LABELLED, what=what, stored=None, figure=figure, unit=unit, **fields)
-        report.add(line)
+        part.lines.append(line)
 
     together = nab.score_at(list(labelled.values()), threshold)
-    report.add(
+    part.lines.append(
         Line(
             section=LABELLED,
             what=f"all groups with labels, one threshold ({threshold:.2f} ranges)",
@@ -119,7 +118,7 @@ def _labelled(report: Report, path: Path) -> None:
         )
 
 
-def _synthetic(report: Report, seeds: list[int], entities: int, tuning: Tuning) -> None:
+def _synthetic(part: Part, seeds: list[int], entities: int, tuning: Tuning) -> None:
     verdicts = []
     for seed in seeds:
         suite = synthetic.make(seed, entities)
@@ -137,7 +136,7 @@ def _synthetic(report: Report, seeds: list[int], entities: int, tuning: Tuning) 
         ("delay, p90", float(np.quantile(delays, 0.9)), "h", 24, "<="),
         ("second alerts of one injection", second, "", 0, "<="),
     ):
-        report.add(
+        part.lines.append(
             Line(
                 section=SYNTHETIC,
                 what=f"{name}: {what}",
@@ -152,7 +151,7 @@ def _synthetic(report: Report, seeds: list[int], entities: int, tuning: Tuning) 
         told = sum(verdict.told[kind] for verdict in verdicts)
         material = sum(verdict.material[kind] for verdict in verdicts)
         delays = [delay for verdict in verdicts for delay in verdict.delays_by_kind[kind]]
-        report.add(
+        part.lines.append(
             Line(
                 section=SYNTHETIC,
                 what=f"{kind}: {told} of {material} found; delay",
@@ -169,9 +168,9 @@ def _recall(verdicts: list[Verdict]) -> float:
     return told / sum(sum(verdict.material.values()) for verdict in verdicts)
 
 
-def _speed(report: Report, entities: int) -> None:
+def _speed(part: Part, entities: int) -> None:
     found = speed.measure(entities)
-    report.add(
+    part.lines += [
         Line(
             section=SPEED,
             what=f"{entities:,} entities, one closed hour: CPU (floor: numpy's medians alone)",
@@ -189,7 +188,7 @@ def _speed(report: Report, entities: int) -> None:
             unit="MB",
             goal=500,
         ),
-    )
+    ]
 
 
 if __name__ == "__main__":

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from benchmarks.anomalies import frozen, nab, synthetic
+from benchmarks.anomalies.__main__ import main
 from benchmarks.anomalies.gaussian import windowed_gaussian
 from benchmarks.anomalies.nab_data import hourly, load
 from benchmarks.anomalies.nab_score import Labelled, group_score, raw_score
 from benchmarks.anomalies.simulate import HOURS, alerts_of, judge
+from benchmarks.report import SPEED, SYNTHETIC
 from infraprism_server.anomalies.finding import Tuning
 
 
@@ -88,3 +93,20 @@ def test_the_synthetic_suite_is_the_same_every_time_and_its_rises_are_found() ->
     verdict = judge(suite, alerts_of(suite, Tuning(), from_hour=start), start)
     assert sum(verdict.told.values()) >= 1
     assert verdict.false_alarms / verdict.entity_weeks <= 0.1
+
+
+@pytest.mark.parametrize(
+    ("words", "section"),
+    [
+        (["synthetic", "--seeds", "7", "--entities", "150"], SYNTHETIC),
+        (["speed", "--many", "1000"], SPEED),
+    ],
+)
+def test_the_command_prints_its_tables(
+    words: list[str], section: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As docs/anomalies.md says it is run, with few entities; what is labelled has its own test."""
+    figures = tmp_path / "figures.json"
+    assert main(["--only", *words, "--markdown", "--json", str(figures)]) == 0
+    assert section in capsys.readouterr().out
+    assert {line["section"] for line in json.loads(figures.read_text())["lines"]} == {section}

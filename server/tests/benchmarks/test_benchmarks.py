@@ -130,6 +130,22 @@ def test_a_quick_run_has_a_figure_for_everything(tmp_path: Path) -> None:
     assert list(tmp_path.glob("infraprism-bench-*")) == []
 
 
+def test_ingest_with_limits_is_measured_beside_ingest_with_none() -> None:
+    """As docs/benchmarks.md says it is run, for a moment."""
+    words = ["--limits", "100", "--seconds", "0.3", "--turns", "1", "--calls", "20"]
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks.limits", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "GET /v1/limits/status, 100 limits" in run.stdout
+    assert "2 of 2 goals" in run.stdout or "1 of 2 goals" in run.stdout
+
+
 def test_ids_made_while_sending_are_of_the_kind_that_is_measured() -> None:
     for ids, prefix in (("native", native_prefix), ("foreign", foreign_prefix)):
         (body,) = templates(LoadJob(1, "", 1, 1.0, 20, ids=ids), 1)
