@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 from typing import Final
 
@@ -117,4 +118,5 @@ async def main(state: str) -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # who is reset by us is no news
     asyncio.run(main(sys.argv[1]))
