@@ -18,6 +18,8 @@ from infraprism_server.pricing.price_book import PriceBook
 
 CHUNK_EVENTS: Final = 500_000
 SPAN_US: Final = DAYS * MICROSECONDS_PER_DAY
+_SEEDS: Final = 8_000_009
+"""Different ones: more would not fit into 64 bits where numbers are drawn (workload.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Generator:
         return self._connection.sql(
             CALLS,
             params={
-                "seed": self.plan.seed,
+                "seed": self.plan.seed % _SEEDS,
                 "events": self.plan.events,
                 "start_us": self.plan.start_us,
                 "span_us": self.plan.span_us,

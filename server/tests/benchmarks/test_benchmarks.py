@@ -49,6 +49,10 @@ def test_another_seed_makes_other_events() -> None:
     assert not set(ids) & set(others)
 
 
+def test_a_date_is_a_seed_too() -> None:
+    assert generated(Plan(20, END_US, seed=20_261_127)).num_rows == 20
+
+
 def test_ids_are_uuid_version_7_of_the_call_s_time_in_order() -> None:
     rows = generated(Plan(2_000, END_US)).to_pylist()
     for row in rows:
