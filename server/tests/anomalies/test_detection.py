@@ -119,10 +119,10 @@ def test_an_episode_grows_rests_and_is_over_after_24_quiet_hours() -> None:
     assert rested(episode, 133).closed
 
 
-def test_what_returns_within_ten_days_is_the_same_story_unless_thrice_as_bad() -> None:
+def test_what_returns_within_ten_days_is_the_same_story_unless_four_times_as_bad() -> None:
     episode = Episode(start_hour=100, end_hour=110, severity=2.0, closed=True)
-    assert is_same_story(episode, finding(342, 350, severity=5.9))
-    assert not is_same_story(episode, finding(342, 350, severity=6.0))
+    assert is_same_story(episode, finding(342, 350, severity=7.9))
+    assert not is_same_story(episode, finding(342, 350, severity=8.0))
     assert not is_same_story(episode, finding(342, 351, severity=2.0))
 
 

@@ -11,7 +11,7 @@ from infraprism_server.anomalies.finding import Finding
 QUIET_HOURS: Final = 24
 RETURN_HOURS: Final = 240
 """What returns within this, as next week at the same time, is the same story: not told ..."""
-WORSE: Final = 3.0
+WORSE: Final = 4.0
 """... unless it is this many times as severe as what was told."""
 LONGEST_MASK_HOURS: Final = 168
 """After seven days an episode is the new normal."""
