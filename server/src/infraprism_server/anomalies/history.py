@@ -6,7 +6,7 @@ dollars a cell, and only statistics are made of it. Amounts that are told are su
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ SEASON_HOURS: Final = 14 * 24
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+_Number = TypeVar("_Number", np.float64, np.int32)
 
 
 class History:
@@ -31,14 +33,11 @@ class History:
         spent = cost.sum(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             self.cost_per_call = np.where(calls > 0, spent / calls, 0.0)
-        zero = np.zeros((1, cost.shape[1]))
-        self._sums = np.concatenate((zero, np.cumsum(cost, axis=0)))
+        self._sums = _running_sums(cost, np.float64)
         hours = np.arange(first_hour, first_hour + cost.shape[0])[:, None]
         self._left_out: Bools = hours < known_from[None, :]
-        self._left_out_sums = np.zeros((cost.shape[0] + 1, cost.shape[1]), dtype=np.int32)
-        np.cumsum(self._left_out, axis=0, out=self._left_out_sums[1:])
-        self._busy_sums = np.zeros((cost.shape[0] + 1, cost.shape[1]), dtype=np.int32)
-        np.cumsum(cost > 0, axis=0, out=self._busy_sums[1:])
+        self._left_out_sums = _running_sums(self._left_out, np.int32)
+        self._busy_sums = _running_sums(cost > 0, np.int32)
 
     @property
     def entities(self) -> int:
@@ -117,3 +116,15 @@ class History:
     def _recount(self, entity: int, start: int) -> None:
         counted = np.cumsum(self._left_out[start:, entity]) + self._left_out_sums[start, entity]
         self._left_out_sums[start + 1 :, entity] = counted
+
+
+def _running_sums(rows: NDArray[Any], kind: type[_Number]) -> NDArray[_Number]:
+    """Of the rows before each, and of all: one row more than there are.
+
+    Row by row, which are the additions of numpy's cumsum in its order and a third of its time:
+    that goes down one column after the other, and each of its steps is another cache line.
+    """
+    sums: NDArray[_Number] = np.zeros((rows.shape[0] + 1, rows.shape[1]), dtype=kind)
+    for place, row in enumerate(rows):
+        np.add(sums[place], row, out=sums[place + 1])
+    return sums
