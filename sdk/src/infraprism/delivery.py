@@ -40,8 +40,6 @@ def open_client() -> httpx2.Client:
         # All that the first request needs.
         import encodings.idna  # noqa: F401, PLC0415
         import gzip  # noqa: F401, PLC0415
-        import platform  # noqa: F401, PLC0415
-        import uuid  # noqa: F401, PLC0415
 
         import httpcore2  # noqa: F401, PLC0415
         import httpx2  # noqa: PLC0415
@@ -123,9 +121,10 @@ class Delivery:
             self._client.close()
 
     def _post(self, path: str, body: bytes) -> httpx2.Response:
-        import gzip  # noqa: PLC0415 - off the host's start-up
+        client = self._http()
+        import gzip  # noqa: PLC0415 - loaded with the client, when no fork can come between
 
-        return self._http().post(
+        return client.post(
             self._root + path,
             content=gzip.compress(body, compresslevel=1),
             headers={**self._headers, "Content-Encoding": "gzip"},

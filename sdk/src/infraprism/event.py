@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -62,8 +63,6 @@ def derived_event_id(source: str, at_ms: int) -> str:
     `source` names the result at its provider, `at_ms` is when it was made (0 when that is not
     known: then the id does not sort by time, which costs the server a look-up, nothing else).
     """
-    import hashlib  # noqa: PLC0415 - few results are read twice
-
     digest = int.from_bytes(hashlib.sha256(source.encode(errors="replace")).digest()[:10], "big")
     high, low = digest >> 68, digest & ((1 << 62) - 1)
     moment = at_ms & ((1 << 48) - 1)

@@ -7,7 +7,9 @@ was, and what happened since waits for the next one.
 from __future__ import annotations
 
 import json
+import platform
 import time
+import uuid
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -59,9 +61,6 @@ class Reports:
             self._not_before = now + RETRY_SECONDS
 
     def _next(self, now: float, *, closing: bool) -> _Report | None:
-        import platform  # noqa: PLC0415 - off the host's start-up
-        import uuid  # noqa: PLC0415
-
         counts = self._counters.snapshot()
         news = counts.since(self._reported)
         lost = bool(news.dropped or news.fields_dropped)
