@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
@@ -62,7 +61,7 @@ class ExportFolder:
     def partial(self, export_id: str) -> Path:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         for left in self._folder.glob(f"{export_id}.*{_PARTIAL}"):
-            _remove(left)
+            left.unlink(missing_ok=True)
         return self._folder / f"{export_id}.{secrets.token_hex(4)}{_PARTIAL}"
 
     def keep(
@@ -96,18 +95,10 @@ class ExportFolder:
 
     def remove(self, export_id: str) -> None:
         for path in self._folder.glob(f"{export_id}.*"):
-            _remove(path)
+            path.unlink(missing_ok=True)
 
     def left(self) -> set[str]:
         return {path.name.partition(".")[0] for path in self._folder.glob("*.*")}
 
     def _path(self, export_id: str, file_format: str) -> Path:
         return self._folder / f"{export_id}.{file_format}"
-
-
-def _remove(path: Path) -> None:
-    """A file, or a folder that a workbook was made in."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
