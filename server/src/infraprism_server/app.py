@@ -50,7 +50,7 @@ from infraprism_server.events.service import EventService
 from infraprism_server.exports.bucket import BucketAccess, ExportBucket
 from infraprism_server.exports.files import ExportFiles, ExportFolder
 from infraprism_server.exports.service import ExportService
-from infraprism_server.exports.tasks import export_tasks
+from infraprism_server.exports.tasks import export_workers
 from infraprism_server.http.addresses import HostPolicy, TrustedProxies
 from infraprism_server.http.error_body import error_answer, error_from, error_headers
 from infraprism_server.http.gateway import AsgiApp, Gateway
@@ -280,7 +280,7 @@ def _exports(ground: _Ground, events: EventService) -> tuple[ExportService, _Fea
     return exports, _Feature(
         {"exports": exports},
         recurring=(Recurring("expired exports", PURGE_SECONDS, exports.purge),),
-        background=(Worker(ground.jobs, export_tasks(exports)),),
+        background=export_workers(ground.jobs, exports),
     )
 
 

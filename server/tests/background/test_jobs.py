@@ -179,7 +179,7 @@ def test_a_cancelled_job_stops_at_its_next_save(queue):
     made = queue.insert("copy", 1, Work())
 
     def long(run: JobRun) -> None:
-        queue.cancel(1, "copy", made.id)
+        queue.cancel(1, ("copy",), made.id)
         run.save(Counted(1))
         raise AssertionError("it went on")
 
@@ -214,6 +214,30 @@ def test_the_thread_works_when_nudged_and_stops_in_the_middle_of_a_job(engine):
     assert time.monotonic() - begun < 2
     job = queue.get(None, "copy", made.id)
     assert (job.status, job.attempts, job.lease) == ("queued", 0, None)
+
+
+def test_accounts_take_turns_where_asked_and_none_waits_for_all_jobs_of_another(
+    queue: JobQueue, engine: Engine, clock: FixedClock
+) -> None:
+    row = {"id": "acc_2", "email": "b@example.com", "name": "B", "company": "B"}
+    row |= {"plan": "growth", "timezone": "UTC", "created_at_us": 0, "number": 2}
+    with engine.begin() as connection:
+        connection.execute(insert(accounts).values(row))
+
+    def order(*, by_turns: bool) -> str:
+        for account, count in ((1, 4), (2, 2)):
+            for number in range(count):
+                queue.insert("copy", account, Work(f"{account}{'abcd'[number]}"))
+                clock.advance(timedelta(seconds=1))
+        ran: list[str] = []
+        worker = Worker(
+            queue, {"copy": lambda run: ran.append(run.input(Work).name)}, by_turns=by_turns
+        )
+        assert worker.run_due() == 6
+        return " ".join(ran)
+
+    assert order(by_turns=True) == "1a 2a 1b 2b 1c 1d"
+    assert order(by_turns=False) == "1a 1b 1c 1d 2a 2b"
 
 
 def test_metrics_say_how_jobs_stand_and_how_long_the_oldest_waits(queue, clock):

@@ -7,7 +7,7 @@ progress it saved. What a job does is not known here (see worker.py and each fea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -113,9 +113,12 @@ class JobQueue:
 
     def get(self, account: int | None, kind: str, job_id: str) -> Job:
         """The account's job of that kind. NotFound otherwise."""
+        return self._get(account, (kind,), job_id)
+
+    def _get(self, account: int | None, kinds: Collection[str], job_id: str) -> Job:
         query = select(jobs).where(
             jobs.c.account == account if account is not None else jobs.c.account.is_(None),
-            jobs.c.kind == kind,
+            jobs.c.kind.in_(kinds),
             jobs.c.id == job_id,
         )
         with self._engine.connect() as connection:
@@ -137,9 +140,10 @@ class JobQueue:
             rows = connection.execute(counts).all()
         return [JobTally(*row) for row in rows]
 
-    def lease(self, kinds: list[str], holder: str) -> Job | None:
+    def lease(self, kinds: list[str], holder: str, served: Sequence[int] = ()) -> Job | None:
         """The oldest job that is due, now held by `holder` for LEASE_SECONDS; None: none is due.
 
+        `served`: accounts whose jobs come after those of all others, the last one last.
         Due is what is queued and not waiting for its next attempt, and what a worker left behind.
         A job found with MAX_ATTEMPTS used up is failed here: it killed its workers.
         """
@@ -149,7 +153,7 @@ class JobQueue:
             now_us = self._clock.now_us()
             # Read without the write lock: most of the time nothing is due.
             with self._engine.connect() as connection:
-                row = connection.execute(self._due(kinds, now_us)).mappings().one_or_none()
+                row = connection.execute(self._due(kinds, now_us, served)).mappings().one_or_none()
             if row is None:
                 return None
             job = _job(row)
@@ -236,9 +240,11 @@ class JobQueue:
                 .values(status="queued", lease=None, leased_until_us=None)
             )
 
-    def cancel(self, account: int | None, kind: str, job_id: str) -> Job:
-        """Stop a job that is not finished; whoever runs it learns so at its next save."""
-        job = self.get(account, kind, job_id)
+    def cancel(self, account: int | None, kinds: Collection[str], job_id: str) -> Job:
+        """Stop the account's job, of one of the kinds, that is not finished; whoever runs it learns
+        so at its next save. NotFound if there is none.
+        """
+        job = self._get(account, kinds, job_id)
         with self._engine.begin() as connection:
             connection.execute(
                 update(jobs)
@@ -250,7 +256,7 @@ class JobQueue:
                     finished_at_us=self._clock.now_us(),
                 )
             )
-        return self.get(account, kind, job_id)
+        return self._get(account, kinds, job_id)
 
     def is_under_way(self, account: int | None, kind: str) -> bool:
         """Whether the account has a job of that kind that is not finished."""
@@ -279,13 +285,15 @@ class JobQueue:
         with self._engine.begin() as connection:
             return connection.execute(delete(jobs).where(old)).rowcount
 
-    def _due(self, kinds: list[str], now_us: int) -> Any:  # noqa: ANN401 - a SQLAlchemy select
+    def _due(self, kinds: list[str], now_us: int, served: Sequence[int]) -> Any:  # noqa: ANN401 - a SQLAlchemy select
+        turns = {account: place for place, account in enumerate(served, 1)}
+        turn = [case(turns, value=jobs.c.account, else_=0)] if turns else []
         return (
             select(jobs)
             .where(
                 jobs.c.kind.in_(kinds), jobs.c.status.in_(("queued", "running")), _is_due(now_us)
             )
-            .order_by(jobs.c.created_at_us, jobs.c.id)
+            .order_by(*turn, jobs.c.created_at_us, jobs.c.id)
             .limit(1)
         )
 

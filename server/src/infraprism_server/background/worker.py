@@ -19,6 +19,8 @@ from infraprism_server.errors import InfraPrismError
 
 POLL_SECONDS: Final = 0.5
 _RENEW_SECONDS: Final = LEASE_SECONDS / 4
+_MOST_SERVED: Final = 100
+"""Accounts that a worker remembers to have served; one it forgot counts as not served yet."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 Task = Callable[["JobRun"], msgspec.Struct | None]
@@ -62,11 +64,17 @@ class JobRun:
 
 
 class Worker:
-    """Runs jobs one after the other in a thread of its own."""
+    """Runs jobs one after the other in a thread of its own, the oldest first.
 
-    def __init__(self, queue: JobQueue, tasks: dict[str, Task]) -> None:
+    by_turns: of accounts that wait, the one that was served the longest ago comes first, so that
+    none waits for more than one job of each other. Several processes take turns each on its own.
+    """
+
+    def __init__(self, queue: JobQueue, tasks: dict[str, Task], *, by_turns: bool = False) -> None:
         self._queue = queue
         self._tasks = dict(tasks)
+        self._by_turns = by_turns
+        self._served: list[int] = []
         self._holder = uuid_utils.uuid7().hex
         self._stopping = threading.Event()
         self._nudged = threading.Event()
@@ -94,12 +102,18 @@ class Worker:
         """Run jobs until none is due, in the calling thread. Answers how many were attempted."""
         attempted = 0
         while not self._stopping.is_set():
-            job = self._queue.lease(list(self._tasks), self._holder)
+            job = self._queue.lease(list(self._tasks), self._holder, self._served)
             if job is None:
                 break
+            self._remember(job)
             self._run(job)
             attempted += 1
         return attempted
+
+    def _remember(self, job: Job) -> None:
+        if self._by_turns and job.account is not None:
+            others = [account for account in self._served if account != job.account]
+            self._served = [*others[-_MOST_SERVED + 1 :], job.account]
 
     def _work(self) -> None:
         while not self._stopping.is_set():

@@ -17,6 +17,7 @@ from infraprism_server.event_store.contract import EventFilter, EventStore, Expo
 from infraprism_server.events.service import EventService
 from infraprism_server.exports import store
 from infraprism_server.exports.files import ExportFiles
+from infraprism_server.exports.lane import LANES, SMALL_WORK, lane_of
 from infraprism_server.exports.link import PURPOSE, is_valid, signed_path
 from infraprism_server.exports.schemas import CreateExport, ExportOut, Format, Status
 from infraprism_server.exports.store import ExportRow, Position
@@ -26,7 +27,6 @@ from infraprism_server.http.wire import Instant, encode, instant
 from infraprism_server.secret_box import SecretBox
 
 EXPORT: Final = "exp"
-KIND: Final = "export"
 REMOVAL: Final = "export removal"
 COMPLETED: Final = "export.completed"
 LIFETIME_US: Final = MICROSECONDS_PER_DAY
@@ -78,6 +78,7 @@ class ExportService:
         files: ExportFiles,
         public_url: str | None,
         max_workbook_rows: int = MAX_ROWS,
+        small_work: int = SMALL_WORK,
     ) -> None:
         self._engine = engine
         self._clock = clock
@@ -88,6 +89,7 @@ class ExportService:
         self._files = files
         self._public_url = public_url
         self._max_workbook_rows = max_workbook_rows
+        self._small_work = small_work
 
     def create(
         self, account: int, new: CreateExport, address: str, idempotent: IdempotentRequest | None
@@ -105,8 +107,9 @@ class ExportService:
         def make(connection: Connection) -> tuple[str, bytes]:
             if store.count_processing(connection, account) >= MAX_PROCESSING:
                 raise Conflict(f"{MAX_PROCESSING} exports are under way; wait or delete one")
+            lane = lane_of(new.format, rows, self._small_work)
             job = self._jobs.insert_with(
-                connection, KIND, account, ExportJob(where, new.format), prefix=EXPORT
+                connection, lane, account, ExportJob(where, new.format), prefix=EXPORT
             )
             store.insert_export(
                 connection,
@@ -154,7 +157,7 @@ class ExportService:
         with self._engine.begin() as connection:
             if not store.delete_export(connection, account, export_id):
                 raise _no_export()
-        self._jobs.cancel(account, KIND, export_id)
+        self._jobs.cancel(account, LANES, export_id)
         try:
             self._files.remove(export_id)
         except Unavailable:

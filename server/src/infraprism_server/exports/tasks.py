@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from infraprism_server.background.worker import JobRun, Task
+from infraprism_server.background.jobs import JobQueue
+from infraprism_server.background.worker import JobRun, Task, Worker
+from infraprism_server.exports.lane import LARGE, SMALL
 from infraprism_server.exports.service import (
-    KIND,
     REMOVAL,
     ExportJob,
     ExportProgress,
@@ -15,8 +16,15 @@ from infraprism_server.exports.service import (
 )
 
 
+def export_workers(jobs: JobQueue, exports: ExportService) -> tuple[Worker, ...]:
+    """One worker a lane: a large export holds up no small one, and no account all others."""
+    tasks = export_tasks(exports)
+    large = {LARGE: tasks.pop(LARGE)}
+    return Worker(jobs, tasks, by_turns=True), Worker(jobs, large, by_turns=True)
+
+
 def export_tasks(exports: ExportService) -> dict[str, Task]:
-    """The tasks by kind, for a worker of their own: a long export holds up no other work."""
+    """The tasks by kind."""
 
     def export(run: JobRun) -> msgspec.Struct:
         account = run.job.account
@@ -33,4 +41,4 @@ def export_tasks(exports: ExportService) -> dict[str, Task]:
     def remove(run: JobRun) -> None:
         exports.remove_file(run.input(RemovalJob))
 
-    return {KIND: export, REMOVAL: remove}
+    return {SMALL: export, LARGE: export, REMOVAL: remove}

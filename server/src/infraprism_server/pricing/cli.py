@@ -206,7 +206,7 @@ def unpriced_models(access: ControlAccess, account: str | None) -> None:
     deadline = time.monotonic() + _WAIT_FOR_SERVER_SECONDS
     while job.status in ("queued", "running"):
         if time.monotonic() > deadline:
-            queue.cancel(number, UNPRICED_KIND, job.id)
+            queue.cancel(number, (UNPRICED_KIND,), job.id)
             raise click.ClickException("No answer: this needs the server to run (infraprism serve)")
         time.sleep(_POLL_SECONDS)
         job = queue.get(number, UNPRICED_KIND, job.id)
