@@ -96,32 +96,26 @@ def own(_url: str, count: int) -> dict[str, Any]:
     the keywords off, the seam, the event and the queue. The least of many is what a busy machine
     says as well.
     """
-    from infraprism.counters import Counters  # noqa: PLC0415
     from infraprism.keywords import HEADER, wrapped  # noqa: PLC0415
-    from infraprism.queue import EventQueue  # noqa: PLC0415
     from infraprism.seam import Seam  # noqa: PLC0415
+    from infraprism.uploader import BATCH_EVENTS, Uploader  # noqa: PLC0415
 
-    class Sink:
-        queue = EventQueue(Counters())
+    class Sink(Uploader):
+        """One whose thread takes what there is, whenever there is enough for a batch."""
 
-        def start(self) -> None: ...
-
-        def record_from_finalizer(self, event: Any) -> None: ...
-
-        def record(self, event: Any) -> None:
-            self.queue.put(event)
-            if len(self.queue) > 400:
-                self.queue = EventQueue(Counters())
+        def _attend(self) -> None:
+            self._attends_over = BATCH_EVENTS - 1
+            self.queue.arrived.clear()
 
     def create(_self: Any, *, model: str, messages: Any, extra_headers: Any = None) -> Any:
         return model, messages, extra_headers
 
     client, answer = bare("http://127.0.0.1:9"), ChatCompletion.model_validate_json(CHAT)
-    seam, method = Seam(Sink(), "openai"), wrapped(create)
+    seam, method = Seam(Sink("http://127.0.0.1:9", "k"), "openai"), wrapped(create)
     options = FinalRequestOptions.construct(method="post", url="/chat/completions", json_data=ASK)
     carried = method(None, **ASK, **WHO)[2]
 
-    def through(_cast_to: Any, options: Any, **_options: Any) -> Any:
+    def through(_client: Any, _cast_to: Any, options: Any, **_options: Any) -> Any:
         return options and answer
 
     def measured() -> None:
@@ -130,7 +124,7 @@ def own(_url: str, count: int) -> dict[str, Any]:
 
     def unmeasured() -> None:
         options.__dict__["headers"] = {HEADER: carried[HEADER]}
-        through(ChatCompletion, options)
+        through(client, ChatCompletion, options)
 
     def least(call: Callable[[], object]) -> float:
         return min(timeit.repeat(call, number=10, repeat=count)) / 10 * 1e6

@@ -130,10 +130,9 @@ LEAKS = {
     ),
     "the body of a request as a tag": (
         "seam.py",
-        "                _who(carried),\n                background",
-        "                attribution.merged(\n                    _who(carried),\n"
-        "                    attribution.cleaned(tags={'b': str(body)}),\n                ),"
-        "\n                background",
+        "call = Call(sink, self.provider, model, current(), carried)\n            if kwargs",
+        "call = Call(sink, self.provider, model, current(), (None, None, None, {'b': str(body)}))"
+        "\n            if kwargs",
     ),
 }
 

@@ -156,7 +156,8 @@ def test_the_queue_is_bounded_in_bytes_and_the_oldest_gives_way() -> None:
     counters = Counters()
     queue = EventQueue(counters, max_bytes=10_000)
     for number in range(100):
-        queue.put(event(entity_id="x" * 500, number=number))
+        queue.arrived.append(event(entity_id="x" * 500, number=number))
+        queue.admit()
     kept = [one["number"] for one in queue.take(1000)]
     assert kept == list(range(100 - len(kept), 100))
     assert len(kept) + counters.snapshot().dropped["queue_full"] == 100

@@ -14,6 +14,7 @@ KEYWORDS = frozenset({"entity_type", "entity_id", "session_id", "tags"})
 MAX_TAGS = 32
 MAX_TAG_KEY_CHARS = 64
 MAX_TEXT_CHARS = 256
+MAX_NOTED_CHARS = 1_024
 
 _ENTITY_TYPE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -35,12 +36,15 @@ class Attribution(NamedTuple):
     by_custom_id: ByCustomId | None = None
 
 
+Given = tuple[object, object, object, object]
+"""entity_type, entity_id, session_id and tags as a host passed them, or an Attribution."""
+
 NOBODY = Attribution()
 _current: ContextVar[Attribution] = ContextVar("infraprism_attribution", default=NOBODY)
 
 
-def current() -> Attribution:
-    return _current.get()
+current = _current.get
+"""Whom a call made now is for. Not a function of ours: it is looked at in every call."""
 
 
 def cleaned(
@@ -56,6 +60,31 @@ def cleaned(
         kind = who = None
     session = printable(session_id, MAX_TEXT_CHARS) or None
     return Attribution(kind, who, session, _clean_tags(tags))
+
+
+def noted(
+    entity_type: object, entity_id: object, session_id: object, tags: object
+) -> Given | Attribution:
+    """What a host passes, for `cleaned` to look at later: it takes longer than all the rest.
+
+    Later, so only what is small and can not change is kept as it is: short texts, and a copy of
+    tags that are short texts. All else is cleaned at once.
+    """
+    if (
+        type(entity_type) is str
+        and type(entity_id) is str
+        and len(entity_type) + len(entity_id) < MAX_NOTED_CHARS
+        and (session_id is None or (type(session_id) is str and len(session_id) < MAX_NOTED_CHARS))
+    ):
+        if tags is None:
+            return entity_type, entity_id, session_id, None
+        if type(tags) is dict:
+            try:
+                if len("".join(tags)) + len("".join(tags.values())) < MAX_NOTED_CHARS:
+                    return entity_type, entity_id, session_id, tags.copy()
+            except TypeError:  # a key or a value that is no text
+                pass
+    return cleaned(entity_type, entity_id, session_id, tags)
 
 
 def merged(outer: Attribution, inner: Attribution) -> Attribution:

@@ -51,12 +51,13 @@ def _remember(name: object, at_ns: int) -> None:
 class BatchReading:
     """A request that reads a batch or its results. Records nothing but results."""
 
-    __slots__ = ("_name", "_provider", "_sink", "_who", "kind")
+    __slots__ = ("_name", "_provider", "_sink", "_who", "asked", "kind")
 
     def __init__(
         self, sink: ResultSink, provider: str, who: Attribution, kind: str, name: str
     ) -> None:
         self.kind = kind
+        self.asked = False
         self._name = name
         self._sink = sink
         self._provider = provider

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from time import perf_counter_ns, time_ns
 from typing import Any, Final, Protocol
 
-from infraprism.attribution import Attribution, printable
-from infraprism.event import (
-    DERIVED,
-    RAW_USAGE,
-    Event,
-    derived_event_id,
-    new_event_id,
-    with_attribution,
-)
+from infraprism.attribution import Attribution, Given, cleaned, merged, printable
+from infraprism.event import DERIVED, Event, derived_event_id, new_event_id, with_attribution
 from infraprism.quiet import own_error
+from infraprism.usage import as_mapping, normalise
 
 OPERATIONS: Final = frozenset(
     {
@@ -46,72 +40,78 @@ _UNKNOWN_MODEL: Final = "unknown"
 
 
 class Sink(Protocol):
-    """Where the event of a call goes: the uploader."""
+    """Where a call goes when it has ended: the uploader. It asks for the event when it has time."""
 
-    def record(self, event: Event) -> None: ...
+    def record(self, what: Call | Event) -> None: ...
 
     def record_later(self, events: Iterator[Event], lines: bytes) -> None: ...
 
-    def record_from_finalizer(self, event: Event) -> None: ...
+    def record_from_finalizer(self, what: Call) -> None: ...
 
     def start(self) -> None: ...
 
 
 class Call:
-    """One call. `finish` or `fail` records it; whichever comes first, and only once."""
+    """One call. `finish` or `fail` records it; whichever comes first, and only once.
 
-    __slots__ = (
-        "_answer_id",
-        "_background",
-        "_created_at",
-        "_done",
-        "_fetched",
-        "_first_any_ns",
-        "_first_ns",
-        "_model",
-        "_provider",
-        "_sink",
-        "_start_ns",
-        "_started_at_ns",
-        "_status",
-        "_tier",
-        "_usage",
-        "_who",
-        "failure",
-    )
+    The host's thread notes what can not be known later, and nothing else: `event` is for the
+    upload thread. What is held meanwhile is small and has no content: names, times, the answer's
+    usage.
+    """
+
+    _background = _fetched = _done = False
+    _answer_id: str | None = None
+    _created_at = 0
+    _status: object = None
+    _first_ns = _first_any_ns = 0
+    _end_ns = 0
+    _usage: dict[str, Any] | None = None
+    _answer_usage: object = None
+    """Of a whole answer, as its client made it."""
+    _tier: object = None
+    _error: tuple[str, str | None] | None = None
+    failure: tuple[str, str | None] | None = None
+    asked = False
+    """Whether we asked for the usage that a stream of it ends with."""
 
     def __init__(
         self,
         sink: Sink,
         provider: str,
         model: object,
-        who: Attribution,
-        *,
-        background: bool = False,
-        fetched: bool = False,
+        outer: Attribution,
+        given: Given | Attribution | None,
     ) -> None:
-        """`background`: an answer that is made later; `fetched`: it is only looked at here."""
-        self._background = background or fetched
-        self._fetched = fetched
-        self._answer_id: str | None = None
-        self._created_at = 0
-        self._status: object = None
+        """`outer`: of the block around the call; `given`: with the call itself."""
         self._sink = sink
         self._provider = provider
         self._model = model
-        self._who = who
-        self._started_at_ns = time.time_ns()
-        self._start_ns = time.perf_counter_ns()
-        self._first_ns = self._first_any_ns = 0
-        self._usage: dict[str, Any] | None = None
-        self._tier: object = None
-        self._done = False
-        self.failure: tuple[str, str | None] | None = None
+        self._outer = outer
+        self._given = given
+        self._started_at_ns = time_ns()
+        self._start_ns = perf_counter_ns()
+
+    def made_in_background(self, *, fetched: bool = False) -> None:
+        """It is an answer that is made later, or one of those that is only looked at here."""
+        self._background = True
+        self._fetched = fetched
+
+    def start_sink(self) -> None:
+        self._sink.start()
+
+    @property
+    def who(self) -> Attribution:
+        given = self._given
+        if given is not None:
+            inner = given if isinstance(given, Attribution) else cleaned(*given)
+            self._outer = merged(self._outer, inner)
+            self._given = None
+        return self._outer
 
     @property
     def entity(self) -> tuple[str, str] | None:
         """Whom a limit could block; None for a call without an entity, or that is made already."""
-        who = self._who
+        who = self.who
         if who.entity_type is None or who.entity_id is None or self._fetched:
             return None
         return who.entity_type, who.entity_id
@@ -119,7 +119,7 @@ class Call:
     def first_token(self, *, is_token: bool) -> None:
         """An event of a stream came; whether it carries some of the answer."""
         if not self._first_ns:
-            now = time.perf_counter_ns()
+            now = perf_counter_ns()
             self._first_any_ns = self._first_any_ns or now
             if is_token:
                 self._first_ns = now
@@ -144,20 +144,27 @@ class Call:
             self._created_at = int(created) if isinstance(created, int | float) else 0
             self._status = answer.get("status")
 
+    def answered(self, model: object, tier: object, usage: object) -> None:
+        """A whole answer came: the shortest way to the end of a call, and the usual one."""
+        self._end_ns = perf_counter_ns()
+        self._done = True
+        if type(model) is str and model:
+            self._model = model
+        self._tier = tier
+        self._answer_usage = usage
+        self._sink.record(self)
+
     def finish(self) -> None:
         if self._background and not self._ended_in_background():
             self._done = True
             return
-        if self.failure is not None:
-            self._record(success=False, error=self.failure)
-        else:
-            self._record(success=True)
+        self._record(self.failure)
 
     def fail(self, error: BaseException) -> None:
         if self._fetched or self._answer_id is not None:
             self.abandon()
             return
-        self._record(success=False, error=(type(error).__name__, error_code(error)))
+        self._record((type(error).__name__, error_code(error)))
 
     def abandon(self) -> None:
         """The host stopped reading: billed by the provider, so recorded with what is known.
@@ -168,8 +175,7 @@ class Call:
             self._ended_in_background()
             self._done = True  # it goes on at the provider, and is recorded when it is fetched
             return
-        error = self.failure or ("StreamAbandoned", None)
-        self._record(success=False, error=error, from_finalizer=True)
+        self._record(self.failure or ("StreamAbandoned", None), from_finalizer=True)
 
     def _ended_in_background(self) -> bool:
         """Whether the answer is there now; who asked for it is remembered until it is."""
@@ -177,11 +183,11 @@ class Call:
             return False
         if self._status in {"queued", "in_progress"}:
             if not self._fetched:
-                _background[self._answer_id] = self._who
+                _background[self._answer_id] = self.who
             while len(_background) > _MAX_BACKGROUND:
                 _background.popitem(last=False)
             return False
-        self._who = _background.get(self._answer_id, self._who)
+        self._outer = _background.get(self._answer_id, self.who)
         if self._status == "failed" and self.failure is None:
             self.failure = ("ResponseFailed", None)
         elif self._status == "cancelled":
@@ -197,34 +203,31 @@ class Call:
         return self._done
 
     def _record(
-        self,
-        *,
-        success: bool,
-        error: tuple[str, str | None] | None = None,
-        from_finalizer: bool = False,
+        self, error: tuple[str, str | None] | None, *, from_finalizer: bool = False
     ) -> None:
         if self._done:
             return
         self._done = True
+        self._end_ns = perf_counter_ns()
+        self._error = error
         try:
-            event = self._event(success=success, error=error)
             if from_finalizer:
-                self._sink.record_from_finalizer(event)
+                self._sink.record_from_finalizer(self)
             else:
-                self._sink.record(event)
+                self._sink.record(self)
         except Exception as problem:  # noqa: BLE001 - recording never breaks the host
             own_error("recording a call", problem)
 
-    def _event(self, *, success: bool, error: tuple[str, str | None] | None) -> Event:
-        now = time.perf_counter_ns()
+    def event(self) -> Event:
+        """What is reported of it. The upload thread asks, once."""
         model = self._model
         event: Event = {
             "id": new_event_id(self._started_at_ns),
             "timestamp": self._started_at_ns,
             "provider": self._provider,
             "model": (printable(model, 256) if isinstance(model, str) else None) or _UNKNOWN_MODEL,
-            "success": success,
-            "latency_ms": (now - self._start_ns + 500_000) // 1_000_000,
+            "success": self._error is None,
+            "latency_ms": (self._end_ns - self._start_ns + 500_000) // 1_000_000,
         }
         if self._answer_id is not None:
             # Fetched twice it must be the same event: nothing of this one request is in it.
@@ -237,13 +240,16 @@ class Call:
         elif self._first_any_ns:
             first = self._first_ns or self._first_any_ns
             event["time_to_first_token_ms"] = (first - self._start_ns) // 1_000_000
+        if self._answer_usage is not None:
+            self.learn(None, None, as_mapping(self._answer_usage))
         if self._usage is not None or self._tier is not None:
-            event[RAW_USAGE] = (self._usage or {}, self._tier)
-        if error is not None:
-            event["error_type"] = error[0][:128]
-            if error[1] is not None:
-                event["error_code"] = error[1]
-        return with_attribution(event, self._who)
+            event.update(normalise(self._usage or {}, self._tier))
+        if self._error is not None:
+            name, code = self._error
+            event["error_type"] = name[:128]
+            if code is not None:
+                event["error_code"] = code
+        return with_attribution(event, self.who)
 
 
 _background: OrderedDict[str, Attribution] = OrderedDict()
@@ -263,50 +269,3 @@ def error_code(error: BaseException) -> str | None:
             return value
     status = getattr(error, "status_code", None)
     return str(status) if isinstance(status, int) else None
-
-
-_PLAIN: Final = frozenset({int, str, float, bool, type(None)})
-
-
-def as_mapping(value: object) -> dict[str, Any] | None:
-    """A provider's model object as plain values, without validating or copying its content."""
-    if isinstance(value, dict):
-        return value
-    fields = getattr(value, "__dict__", None)
-    if not isinstance(fields, dict):
-        return None
-    extra = getattr(value, "__pydantic_extra__", None) or {}
-    plain = {**fields, **extra}
-    for name, inner in plain.items():
-        if type(inner) not in _PLAIN and hasattr(inner, "__pydantic_fields_set__"):
-            plain[name] = as_mapping(inner)
-    return plain
-
-
-def learn_from_object(call: Call, answer: object) -> None:
-    """From a parsed answer: only `model`, `service_tier` and `usage` are looked at."""
-    # Looked up in what the model holds: asking a model for what it has not takes microseconds.
-    held = getattr(answer, "__dict__", None) or {}
-    extra = (getattr(answer, "__pydantic_extra__", None) if held else None) or {}
-    usage = as_mapping(held.get("usage") or extra.get("usage"))
-    tools = held.get("tool_usage") or extra.get("tool_usage")
-    if tools is not None and usage is not None:
-        usage = {**usage, "tool_usage": as_mapping(tools)}
-    tier = held.get("service_tier") or extra.get("service_tier")
-    call.learn(held.get("model") or extra.get("model"), tier, usage)
-    if call.background:
-        call.learn_of_background(as_mapping(answer) or {})
-
-
-def learn_from_json(call: Call, data: object) -> None:
-    """From one JSON object of the wire: an answer, a chunk, or an event that carries an answer."""
-    if not isinstance(data, dict):
-        return
-    for part in (data, data.get("response"), data.get("message")):
-        if isinstance(part, dict):
-            usage = part.get("usage")
-            usage = usage if isinstance(usage, dict) else None
-            if usage is not None and isinstance(part.get("tool_usage"), dict):
-                usage = {**usage, "tool_usage": part["tool_usage"]}
-            call.learn(part.get("model"), part.get("service_tier"), usage)
-            call.learn_of_background(part)

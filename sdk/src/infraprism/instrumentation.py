@@ -155,7 +155,7 @@ def _request_of_any(original: Callable[..., Any]) -> Callable[..., Any]:
     def request(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         if "_infraprism_seam" in vars(self):
             return original(self, *args, **kwargs)  # measured already, one level above
-        return _seam_of(self).request(self, functools.partial(original, self), args, kwargs)
+        return _seam_of(self).request(self, original, args, kwargs)
 
     return request
 
@@ -164,8 +164,7 @@ def _request_of_any_async(original: Callable[..., Any]) -> Callable[..., Any]:
     async def request(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
         if "_infraprism_seam" in vars(self):
             return await original(self, *args, **kwargs)
-        through = functools.partial(original, self)
-        return await _seam_of(self).request_async(self, through, args, kwargs)
+        return await _seam_of(self).request_async(self, original, args, kwargs)
 
     return request
 
@@ -201,15 +200,19 @@ def gate_of(
 
 def measured(client: Any, request: Callable[..., Any], seam: Seam) -> Callable[..., Any]:  # noqa: ANN401
     """The client's own `request`, measured: a coroutine function where it is one."""
+
+    def through(_client: object, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        return request(*args, **kwargs)
+
     if type(client).__name__.startswith("Async") or _is_async(client):
 
         async def request_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            return await seam.request_async(client, request, args, kwargs)
+            return await seam.request_async(client, through, args, kwargs)
 
         return request_async
 
     def request_sync(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        return seam.request(client, request, args, kwargs)
+        return seam.request(client, through, args, kwargs)
 
     return request_sync
 
@@ -235,6 +238,9 @@ def tracked(kind: type) -> Callable[[type], type]:
         for name, member in keyword_members(kind).items():
             member.__set_name__(subclass, name)
             setattr(subclass, name, member)
+        base: Any = kind
+        is_async = issubclass(subclass, TrackedAsync)
+        subclass.request = _request_async(base) if is_async else _request(base)  # type: ignore[attr-defined]
         return subclass
 
     return decorate
@@ -270,14 +276,21 @@ class TrackedClient:
 class TrackedSync(TrackedClient):
     """The synchronous half."""
 
-    def request(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the provider's signature
-        through = super().request  # type: ignore[misc]  # the provider's client comes after us
-        return self._infraprism_seam.request(self, through, args, kwargs)
-
 
 class TrackedAsync(TrackedClient):
     """The asynchronous half."""
 
-    async def request(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        through = super().request  # type: ignore[misc]  # the provider's client comes after us
-        return await self._infraprism_seam.request_async(self, through, args, kwargs)
+
+def _request(base: Any) -> Callable[..., Any]:  # noqa: ANN401 - a provider's client class
+    # What `super().request` finds; looked up on the class, which remembers where that was.
+    def request(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        return self._infraprism_seam.request(self, base.request, args, kwargs)
+
+    return request
+
+
+def _request_async(base: Any) -> Callable[..., Any]:  # noqa: ANN401 - a provider's client class
+    async def request(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        return await self._infraprism_seam.request_async(self, base.request, args, kwargs)
+
+    return request

@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from infraprism.attribution import KEYWORDS, Attribution, cleaned
+from infraprism.attribution import KEYWORDS, Attribution, Given, cleaned, noted
 
 HEADER: Final = "x-infraprism-attribution"
 
@@ -21,29 +21,24 @@ _tracked: dict[type, type] = {}
 
 
 class Carrier(str):
-    """A header value that carries an Attribution between our wrapper and our seam."""
+    """A header value that carries whom a call is for between our wrapper and our seam."""
 
-    __slots__ = ("attribution",)
+    __slots__ = ("given",)
 
-    attribution: Attribution
+    given: Given | Attribution
 
-    def __new__(cls, attribution: Attribution) -> Carrier:
-        parts = (
-            attribution.entity_type,
-            attribution.entity_id,
-            attribution.session_id,
-            attribution.tags,
-        )
-        carrier = str.__new__(cls, ascii(parts))  # a fifth of the time that JSON takes
-        carrier.attribution = attribution
-        return carrier
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        """Of a client that turns headers into bytes before our seam sees them."""
+        given = self.given
+        who = given if isinstance(given, Attribution) else cleaned(*given)
+        return ascii(tuple(who[:4])).encode(encoding, errors)
 
 
-def attribution_in(value: str) -> Attribution:
+def given_in(value: str | bytes) -> Given | Attribution:
     """What a header carries; from its text where a client has turned headers into bytes."""
     if isinstance(value, Carrier):
-        return value.attribution
-    return Attribution(*ast.literal_eval(value))
+        return value.given
+    return Attribution(*ast.literal_eval(value if isinstance(value, str) else value.decode()))
 
 
 def with_keywords(resource: Any) -> Any:  # noqa: ANN401 - any resource of any provider's client
@@ -85,23 +80,23 @@ def takes_headers(function: Callable[..., Any]) -> bool:
 def wrapped(method: Callable[..., Any]) -> Callable[..., Any]:
     """A method that takes our keywords off, unless the provider's own has one of that name."""
     own = frozenset(inspect.signature(method).parameters)
-    # In the order of `cleaned`; a name that is the provider's own is no key of ours.
+    # In the order of `noted`; a name that is the provider's own is no key of ours.
     kind, who, session, tags = (
         "" if name in own else name for name in ("entity_type", "entity_id", "session_id", "tags")
     )
-    ours = KEYWORDS - own
+    not_ours = (KEYWORDS - own).isdisjoint
+    is_seen = "websocket_connection_options" not in own
+    """A connection is not a request that our seam could take a header off again."""
 
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the provider's signature
-        if not ours.isdisjoint(kwargs):
-            carrier = Carrier(
-                cleaned(
-                    kwargs.pop(kind, None),
-                    kwargs.pop(who, None),
-                    kwargs.pop(session, None),
-                    kwargs.pop(tags, None),
-                )
-            )
+        if not_ours(kwargs):
+            return method(*args, **kwargs)
+        take = kwargs.pop
+        given = noted(take(kind, None), take(who, None), take(session, None), take(tags, None))
+        if is_seen:
+            carrier = Carrier()
+            carrier.given = given
             headers = kwargs.get("extra_headers")
             if isinstance(headers, Mapping):
                 kwargs["extra_headers"] = {**headers, HEADER: carrier}

@@ -7,17 +7,31 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import TYPE_CHECKING, Final
 
-from infraprism.counters import Counters
-from infraprism.event import Event, size_bytes
+from infraprism.counters import Counters, Counts
+from infraprism.event import Event, completed, size_bytes
+from infraprism.quiet import own_error
+
+if TYPE_CHECKING:
+    from infraprism.calls import Call
 
 MAX_EVENTS = 10_000
 MAX_BYTES = 8 * 1024 * 1024
 MAX_LATER_BYTES = 64 * 1024 * 1024
+MAX_ARRIVED: Final = 2_000
+"""Of what nobody has looked at: some 3 MB, 20 where all have tags as long as they may be."""
+SLICE: Final = 25
+"""What the upload thread does before it offers the interpreter to the host's threads."""
 
 
 class EventQueue:
-    """Bounded in events and in bytes. `put` takes microseconds and never waits for the network."""
+    """Bounded in events and in bytes, in two rooms.
+
+    `arrived` is where the host's threads put what they record, as it is and without a lock: a
+    deque's `append` is one step. `admit` makes events of it, which is for the upload thread; the
+    host's threads do it themselves, one by one, where more than `max_arrived` wait.
+    """
 
     def __init__(
         self,
@@ -25,43 +39,69 @@ class EventQueue:
         *,
         max_events: int = MAX_EVENTS,
         max_bytes: int = MAX_BYTES,
+        came: Callable[[Event], None] | None = None,
         gave_way: Callable[[Event], None] | None = None,
     ) -> None:
-        """`gave_way` is told of each event that was dropped for newer ones."""
+        """`came` is told of each event, `gave_way` of each that was dropped for newer ones."""
+        self._came = came
         self._gave_way = gave_way
         self.counters = counters
-        self.arrived = threading.Event()
+        self.arrived: deque[Call | Event] = deque()
+        self.max_arrived = min(MAX_ARRIVED, max_events // 2)
         self._max_events = max_events
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._events: deque[tuple[Event, int]] = deque()
         self._bytes = 0
-        self._orphans: deque[Event] = deque()
         self._later: deque[tuple[Iterator[Event], bytes]] = deque()
         self._later_bytes = 0
 
-    def put(self, event: Event) -> None:
-        size = size_bytes(event)
+    def admit(self, limit: int | None = None) -> None:
+        """Make events of what arrived, all of it or at most `limit`, and drop what has no room."""
+        left = len(self.arrived) if limit is None else limit
+        while left > 0 and self.arrived:
+            with self._lock:  # `counts` sees each of them either waiting or counted
+                taken = [self.arrived.popleft() for _ in range(min(SLICE, left, len(self.arrived)))]
+                self.counters.queued(len(taken))
+            left -= len(taken)
+            self._keep([made for what in taken if (made := self._event_of(what)) is not None])
+            if left > 0:
+                time.sleep(0)  # the host's threads get the interpreter in between
+
+    def _event_of(self, what: Call | Event) -> tuple[Event, int] | None:
+        try:
+            event = completed(what if isinstance(what, dict) else what.event())
+            if self._came is not None:
+                self._came(event)
+            return event, size_bytes(event)
+        except Exception as error:  # noqa: BLE001 - the others are events
+            own_error("making an event of a call", error)
+            self.counters.dropped("unreadable")
+            return None
+
+    def _keep(self, events: list[tuple[Event, int]]) -> None:
         dropped: list[Event] = []
         with self._lock:
-            self._events.append((event, size))
-            self._bytes += size
-            while self._bytes > self._max_bytes or len(self._events) > self._max_events:
+            self._events.extend(events)
+            self._bytes += sum([size for _, size in events])
+            while self._events and (
+                self._bytes > self._max_bytes
+                or len(self._events) + len(self.arrived) > self._max_events
+            ):
                 oldest, its_size = self._events.popleft()
                 self._bytes -= its_size
                 dropped.append(oldest)
-        self.counters.queued()
         if dropped:
             self.counters.dropped("queue_full", len(dropped))
             if self._gave_way is not None:
                 for oldest in dropped:
                     self._gave_way(oldest)
-        if not self.arrived.is_set():
-            self.arrived.set()
 
-    def put_from_finalizer(self, event: Event) -> None:
-        """For code the garbage collector runs, at any instruction: takes no lock at all."""
-        self._orphans.append(event)
+    def counts(self) -> Counts:
+        """What became of everything, with what just arrived as queued."""
+        with self._lock:
+            counts = self.counters.snapshot()
+            return counts._replace(queued=counts.queued + len(self.arrived))
 
     def put_later(self, events: Iterator[Event], lines: bytes) -> None:
         """Events made of lines when there is room for them, such as a whole file of results.
@@ -77,8 +117,6 @@ class EventQueue:
         if not fits:
             self.counters.queued(lines.count(b"\n"))
             self.counters.dropped("queue_full", lines.count(b"\n"))
-        elif not self.arrived.is_set():
-            self.arrived.set()
 
     def _take_later(self, limit: int) -> list[Event]:
         """Called by the upload thread alone, when nothing else fills its batch."""
@@ -86,8 +124,8 @@ class EventQueue:
         while self._later and len(taken) < limit:
             events, lines = self._later[0]
             for event in islice(events, limit - len(taken)):
-                taken.append(event)
-                if len(taken) % 25 == 0:
+                taken.append(completed(event))
+                if len(taken) % SLICE == 0:
                     time.sleep(0)  # the host's threads get the interpreter in between
             if len(taken) < limit:
                 with self._lock:
@@ -98,13 +136,9 @@ class EventQueue:
 
     def take(self, limit: int) -> list[Event]:
         """The oldest events, at most `limit`; they are the caller's to send or to count."""
-        while self._orphans:
-            self.put(self._orphans.popleft())
         with self._lock:
             taken = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
-            self._bytes -= sum(size for _, size in taken)
-            if not self._events and not self._later:
-                self.arrived.clear()
+            self._bytes -= sum([size for _, size in taken])
         events = [event for event, _ in taken]
         return events + self._take_later(limit - len(events)) if self._later else events
 
@@ -113,4 +147,4 @@ class EventQueue:
         return bool(self._later)
 
     def __len__(self) -> int:
-        return len(self._events) + len(self._orphans) + len(self._later)
+        return len(self.arrived) + len(self._events) + len(self._later)

@@ -76,7 +76,7 @@ def close(timeout_seconds: float = 2.0) -> None:
 def counts() -> Counts:
     """Queued, sent and dropped so far, of the default uploader."""
     one = default_uploader()
-    return one.counters.snapshot() if one is not None else Counters().snapshot()
+    return one.queue.counts() if one is not None else Counters().snapshot()
 
 
 def track(

@@ -12,7 +12,8 @@ import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from infraprism.calls import SAFE_CODE, Call, learn_from_json
+from infraprism.answers import learn_from_json
+from infraprism.calls import SAFE_CODE, Call
 from infraprism.quiet import own_error
 
 _ENDS = frozenset({"message_stop", "response.completed", "response.incomplete", "response.failed"})

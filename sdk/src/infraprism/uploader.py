@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from infraprism.counters import Counters
 from infraprism.delivery import Delivery, drain_pause, full_jitter
-from infraprism.event import Event, completed
+from infraprism.event import Event
 from infraprism.queue import MAX_BYTES, MAX_EVENTS, EventQueue
 from infraprism.quiet import log, own_error
 from infraprism.reporting import Reports
 
 if TYPE_CHECKING:
+    from infraprism.calls import Call
     from infraprism.limits import KnownLimits
     from infraprism.spool import Spool
 
@@ -25,7 +26,6 @@ BATCH_EVENTS = 500
 GATHER_SECONDS = 0.5
 ADOPT_SECONDS = 60.0
 EXIT_BUDGET_SECONDS = 2.0
-_IDLE_SECONDS = 1.0
 _EXIT_MARGIN_SECONDS = 0.4
 """Of the budget, what the interpreter takes for its own end with a provider's client loaded."""
 _FULL = 0.8
@@ -68,13 +68,17 @@ class Uploader:
             self.counters,
             max_events=self._max_events,
             max_bytes=self._max_bytes,
+            came=None if self._spool is None else self._spool.append,
             gave_way=None if self._spool is None else self._spool.settle,
         )
+        self._attends_over = -1
+        """`record` does no more than to put things down, while no more than this have arrived."""
         self._adopt_after = 0.0
         self._drains = False
         self._delivery = Delivery(self._root, self._api_key, self.counters, self._answered)
         self._start_lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
         self._hurry = threading.Event()
         self._idle = threading.Condition()
         self._in_flight = 0
@@ -105,11 +109,23 @@ class Uploader:
             except Exception as error:  # noqa: BLE001 - the events are with the server
                 own_error("reading who is blocked", error)
 
-    def record(self, event: Event) -> None:
+    def record(self, what: Call | Event) -> None:
+        arrived = self.queue.arrived
+        arrived.append(what)
+        if len(arrived) > self._attends_over:
+            self._attend()
+
+    def _attend(self) -> None:
+        """There is no thread yet, or a spool to write to, or enough for a batch."""
         if self._spool is not None:
-            self._spool.append(completed(event))
-        self.queue.put(event)
-        self.start()
+            self.queue.admit()
+        if self._thread is None:
+            self._start_thread()
+        else:
+            if not self._wake.is_set():
+                self._wake.set()
+            if len(self.queue.arrived) > self.queue.max_arrived:
+                self.queue.admit(1)
 
     def start(self) -> None:
         """Start the thread, if this process has none yet."""
@@ -121,8 +137,9 @@ class Uploader:
         self.queue.put_later(events, lines)
         self.start()
 
-    def record_from_finalizer(self, event: Event) -> None:
-        self.queue.put_from_finalizer(event)
+    def record_from_finalizer(self, what: Call) -> None:
+        """For code the garbage collector runs, at any instruction: takes no lock at all."""
+        self.queue.arrived.append(what)
 
     def flush(self, timeout_seconds: float = 10.0) -> bool:
         """Wait until everything recorded so far is sent or dropped; False when time ran out."""
@@ -131,7 +148,7 @@ class Uploader:
                 return True
             self._start_thread()
         self._hurry.set()
-        self.queue.arrived.set()
+        self._wake.set()
         with self._idle:
             return self._idle.wait_for(
                 lambda: not len(self.queue) and not self._in_flight, timeout_seconds
@@ -149,11 +166,12 @@ class Uploader:
             thread = self._thread
         self._closed.set()
         self._hurry.set()
-        self.queue.arrived.set()
+        self._wake.set()
         if thread is not None:
             thread.join(timeout_seconds)
             if not thread.is_alive():
                 self._thread = None
+                self._attends_over = -1
                 self._closed.clear()
 
     def _start_thread(self) -> None:
@@ -164,6 +182,8 @@ class Uploader:
                     thread = threading.Thread(target=self._run, name="infraprism", daemon=True)
                     thread.start()
                     self._thread = thread
+                    if self._spool is None:
+                        self._attends_over = min(BATCH_EVENTS, self.queue.max_arrived) - 1
                 except RuntimeError as error:  # no more threads, or the interpreter is ending
                     own_error("starting the upload thread", error)
 
@@ -180,21 +200,24 @@ class Uploader:
     def _step(self) -> bool:
         """Wait for events, gather a batch, send it until the server has it. False: at the end."""
         self._adopt()
-        if not self._closed.is_set():
-            self.queue.arrived.wait(_IDLE_SECONDS)
+        if not (self._closed.is_set() or self._hurry.is_set()) and not self._has_a_batch():
+            self._wake.wait(self._gather_seconds)
+        self._wake.clear()
         self._spread()
-        gathers = len(self.queue) < BATCH_EVENTS and not self.queue.has_later
-        if gathers and not self._closed.is_set():
-            self._hurry.wait(self._gather_seconds)
         with self._idle:
-            batch = [completed(event) for event in self.queue.take(BATCH_EVENTS)]
+            self._in_flight = 1  # what is being looked at is in neither room of the queue
+        self.queue.admit()
+        batch = self.queue.take(BATCH_EVENTS)
+        with self._idle:
             self._in_flight = len(batch)
         if not batch:
             self._settled(0)
-            self._hurry.clear()
             self._report()
             return not self._closed.is_set()
         return self._deliver(batch)
+
+    def _has_a_batch(self) -> bool:
+        return len(self.queue) >= BATCH_EVENTS or self.queue.has_later
 
     def _adopt(self) -> None:
         """Take over what processes that are gone left in the spool."""
@@ -233,9 +256,16 @@ class Uploader:
                 self._settled(0)
                 return False
             wait = outcome.wait_seconds
-            self._closed.wait(full_jitter(self._attempt) if wait is None else wait)
+            self._back_off(full_jitter(self._attempt) if wait is None else wait)
             self._attempt += 1
         return True
+
+    def _back_off(self, seconds: float) -> None:
+        """Wait, and go on making events of calls: they are smaller, and their bound is exact."""
+        until = time.monotonic() + seconds
+        while not self._closed.is_set() and (left := until - time.monotonic()) > 0:
+            self._closed.wait(min(left, self._gather_seconds))
+            self.queue.admit()
 
     def _settle(self, batch: list[Event], retry: list[Event]) -> None:
         if self._spool is not None:
@@ -246,6 +276,7 @@ class Uploader:
 
     def _lost_at_exit(self, batch: list[Event]) -> int:
         """What stands in the spool is not lost: another process sends it."""
+        self.queue.admit()
         if self._spool is None:
             return len(batch) + len(self.queue)
         from infraprism.spool import SEGMENT  # noqa: PLC0415 - loaded with the spool
@@ -256,6 +287,8 @@ class Uploader:
     def _settled(self, left: int) -> None:
         with self._idle:
             self._in_flight = left
+            if not left and not len(self.queue):
+                self._hurry.clear()
             self._idle.notify_all()
 
     def _report(self) -> None:

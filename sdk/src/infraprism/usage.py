@@ -37,6 +37,8 @@ _TIERS: Final = {
     "priority": "priority",
 }
 
+_PLAIN: Final = frozenset({int, str, float, bool, type(None)})
+
 Usage = dict[str, Any]
 """Fields of an event, those that are not zero; `cost_usd` is a Decimal where it was reported."""
 
@@ -52,6 +54,21 @@ def normalise(raw: Mapping[str, Any], service_tier: object = None) -> Usage:
     if tier is not None and tier != "standard":
         result["service_tier"] = tier
     return result
+
+
+def as_mapping(value: object) -> dict[str, Any] | None:
+    """A provider's model object as plain values, without validating or copying its content."""
+    if isinstance(value, dict):
+        return value
+    fields = getattr(value, "__dict__", None)
+    if not isinstance(fields, dict):
+        return None
+    extra = getattr(value, "__pydantic_extra__", None) or {}
+    plain = {**fields, **extra}
+    for name, inner in plain.items():
+        if type(inner) not in _PLAIN and hasattr(inner, "__pydantic_fields_set__"):
+            plain[name] = as_mapping(inner)
+    return plain
 
 
 def _is_anthropic(raw: Mapping[str, Any]) -> bool:
