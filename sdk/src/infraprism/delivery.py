@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from infraprism._version import __version__
 from infraprism.counters import Counters
-from infraprism.event import DERIVED, FIELDS, REQUIRED_FIELDS, Event, encode
+from infraprism.event import DERIVED, FIELDS, REQUIRED_FIELDS, SLICE, Event, encode
 
 if TYPE_CHECKING:
     import httpx2
@@ -22,7 +22,6 @@ TIMEOUT_SECONDS: Final = 10.0
 MAX_WAIT_SECONDS: Final = 60.0
 MAX_RETRY_AFTER_SECONDS: Final = 300.0
 _FIRST_WAIT_SECONDS: Final = 0.5
-_SLICE: Final = 25
 _FIELD = re.compile(r"events\[\d+\]\.(\w+)")
 
 
@@ -139,10 +138,10 @@ class Delivery:
         """In small slices: the host's threads get the interpreter in between."""
         without = frozenset(self._unknown_fields)
         bodies: list[bytes] = []
-        for index, event in enumerate(events):
-            bodies.append(encode(event, without))
-            if index % _SLICE == _SLICE - 1:
+        for start in range(0, len(events), SLICE):
+            if start:
                 time.sleep(0)
+            bodies.append(encode(events[start : start + SLICE], without))
         return bodies
 
     def _halves(self, events: Sequence[Event]) -> Outcome:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import random
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, Final
 
 from infraprism.attribution import Attribution
@@ -41,8 +42,13 @@ RAW_USAGE: Final = "_usage"
 DERIVED: Final = "_derived"
 """On events whose id is derived: where the server has one with other content, it was counted."""
 
+SLICE: Final = 25
+"""Of how many events the upload thread makes something before it offers the interpreter to the
+host's threads: less than a millisecond."""
+
 _FIXED_BYTES: Final = 800
 
+_LOW_BITS: Final = (1 << 62) - 1
 _random = random.Random()  # noqa: S311 - ids have to differ, nobody has to be unable to guess them
 """Seeded by the system with more bits than an id has; asking the system each time costs as much as
 all the rest of an id. A forked child must not repeat its parent's: it seeds anew."""
@@ -53,7 +59,8 @@ if hasattr(os, "register_at_fork"):
 def new_event_id(now_ns: int | None = None) -> str:
     """`evt_` and a UUIDv7 in hex: sorts by time, unique over threads, forks and machines."""
     milliseconds = (time.time_ns() if now_ns is None else now_ns) // 1_000_000
-    high, low = _random.getrandbits(12), _random.getrandbits(62)
+    chance = _random.getrandbits(74)
+    high, low = chance >> 62, chance & _LOW_BITS
     return f"evt_{(milliseconds << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low:032x}"
 
 
@@ -64,7 +71,7 @@ def derived_event_id(source: str, at_ms: int) -> str:
     known: then the id does not sort by time, which costs the server a look-up, nothing else).
     """
     digest = int.from_bytes(hashlib.sha256(source.encode(errors="replace")).digest()[:10], "big")
-    high, low = digest >> 68, digest & ((1 << 62) - 1)
+    high, low = digest >> 68, digest & _LOW_BITS
     moment = at_ms & ((1 << 48) - 1)
     return f"evt_{(moment << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low:032x}"
 
@@ -98,18 +105,38 @@ def size_bytes(event: Event) -> int:
     return size + len(event.get("entity_id") or "") + len(event.get("session_id") or "")
 
 
-def encode(event: Event, without: frozenset[str] = frozenset()) -> bytes:
-    """JSON of the listed fields alone. `timestamp` is nanoseconds since 1970 until here."""
-    wire = {name: event[name] for name in FIELDS if name in event and name not in without}
-    wire["timestamp"] = instant(event["timestamp"])
+def encode(events: Sequence[Event], without: frozenset[str] = frozenset()) -> bytes:
+    """JSON of the listed fields alone, with commas between the events.
+
+    `timestamp` is nanoseconds since 1970 until here.
+    """
+    wires: list[Event] = []
+    has_cost = False
+    for event in events:
+        wire = {name: event[name] for name in event if name in _LISTED and name not in without}
+        wire["timestamp"] = instant(event["timestamp"])
+        has_cost = has_cost or "cost_usd" in wire
+        wires.append(wire)
+    if has_cost:
+        return ",".join([_with_exact_cost(wire) for wire in wires]).encode()
+    return _json(wires)[1:-1].encode()  # all at once: half of what it takes one by one
+
+
+def _with_exact_cost(wire: Event) -> str:
     cost = wire.pop("cost_usd", None)
-    text = json.dumps(wire, separators=(",", ":"))
-    if isinstance(cost, Decimal):
-        text = f'{text[:-1]},"cost_usd":{cost:f}}}'
-    return text.encode()
+    text = _json(wire)
+    return text if cost is None else f'{text[:-1]},"cost_usd":{cost:f}}}'
+
+
+_LISTED: Final = frozenset(FIELDS)
+_json: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def instant(now_ns: int) -> str:
     seconds, rest = divmod(now_ns, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+    return f"{_second(seconds)}.{rest // 1000:06d}Z"
+
+
+@functools.lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from infraprism.counters import Counters, Counts
-from infraprism.event import Event, completed, size_bytes
+from infraprism.event import SLICE, Event, completed, size_bytes
 from infraprism.quiet import own_error
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_LATER_BYTES = 64 * 1024 * 1024
 MAX_ARRIVED: Final = 2_000
 """Of what nobody has looked at: some 3 MB, 20 where all have tags as long as they may be."""
-SLICE: Final = 25
-"""What the upload thread does before it offers the interpreter to the host's threads."""
 
 
 class EventQueue:

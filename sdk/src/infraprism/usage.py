@@ -46,9 +46,8 @@ Usage = dict[str, Any]
 def normalise(raw: Mapping[str, Any], service_tier: object = None) -> Usage:
     """Event fields of a provider's `usage` object; {} when nothing in it is usable."""
     usage = _anthropic(raw) if _is_anthropic(raw) else _inclusive(raw)
-    result: Usage = {name: usage[name] for name in TOKEN_FIELDS if usage.get(name)}
-    cost = _reported_cost(raw)
-    if cost is not None:
+    result: Usage = {name: count for name, count in usage.items() if count}
+    if ("cost" in raw or "cost_in_usd_ticks" in raw) and (cost := _reported_cost(raw)) is not None:
         result["cost_usd"] = cost
     tier = _TIERS.get(str(service_tier or raw.get("service_tier") or ""))
     if tier is not None and tier != "standard":
@@ -158,18 +157,27 @@ def _decimal(value: object) -> Decimal | None:
 
 def _part(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = raw.get(name)
-    return value if isinstance(value, Mapping) else {}
+    if value is None:
+        return _NONE
+    return value if type(value) is dict or isinstance(value, Mapping) else _NONE
+
+
+_NONE: Final[Mapping[str, Any]] = {}
 
 
 def _first(raw: Mapping[str, Any], *names: str) -> int:
-    for name in names:
-        if raw.get(name) is not None:
-            return _count(raw[name])
+    if raw:
+        for name in names:
+            value = raw.get(name)
+            if value is not None:
+                return _count(value)
     return 0
 
 
 def _count(value: object) -> int:
     """A count of tokens the server takes; anything else is none."""
+    if type(value) is int and 0 <= value <= MAX_TOKENS:
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         return 0
     return int(min(max(value, 0), MAX_TOKENS))
