@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infraprism import attribute
-from infraprism.attribution import NOBODY, Attribution, cleaned, current
+from infraprism.attribution import NOBODY, Attribution, cleaned, current, noted
+from infraprism.keywords import Carrier, given_in, wrapped
 
 
 def test_inner_blocks_win_and_tags_add_up() -> None:
@@ -90,3 +91,41 @@ def test_whatever_is_passed_only_what_the_api_takes_is_kept(a: Any, b: Any, c: A
     for text in (who.entity_id, who.session_id, *(who.tags or {}), *(who.tags or {}).values()):
         assert text is None or (len(text) <= 256 and "\n" not in text and "\x00" not in text)
     assert len(who.tags or {}) <= 32
+
+
+short = (
+    st.text(max_size=300) | st.none() | st.integers() | st.lists(st.text(max_size=3), max_size=2)
+)
+
+
+@given(short, short, short, st.dictionaries(short.filter(lambda one: type(one) is not list), short))
+def test_what_is_noted_in_a_call_and_cleaned_later_is_what_cleaning_at_once_makes(
+    kind: object, who: object, session: object, tags: dict[Any, object]
+) -> None:
+    at_once = cleaned(kind, who, session, tags)
+    given_now = noted(kind, who, session, tags)
+    tags.clear()  # the host's own, to do with as it likes
+    assert (cleaned(*given_now) if type(given_now) is tuple else given_now) == at_once
+
+
+def test_only_short_texts_are_kept_as_they_are() -> None:
+    for long in ("x" * 2_000, ["a question"], {"role": "user"}, b"bytes"):
+        for given_now in (
+            noted("team", long, None, None),
+            noted("team", "x", long, None),
+            noted("team", "x", None, {"a": long}),
+        ):
+            assert isinstance(given_now, Attribution)
+
+
+def test_a_carrier_that_became_bytes_still_says_whom_a_call_is_for() -> None:
+    carrier = Carrier()
+    carrier.given = noted("team", "search", "s", {"a": "b"})
+    assert given_in(carrier.encode("ascii")) == Attribution("team", "search", "s", {"a": "b"})
+
+
+def test_keywords_of_a_connection_that_no_seam_sees_do_not_leave() -> None:
+    def connect(_self: object, *, extra_headers: Any = None, websocket_connection_options: Any = 1):  # type: ignore[no-untyped-def]
+        return extra_headers
+
+    assert wrapped(connect)(None, entity_type="team", entity_id="search") is None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
 import shutil
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any
 
 import openai
@@ -199,3 +202,52 @@ def test_track_takes_any_usage_and_attribution(recorded: Recorded) -> None:
     assert third["timestamp"] == "2026-01-02T03:04:05.000678Z"
     assert (first["input_tokens"], first["entity_id"], first["latency_ms"]) == (100, "search", 12)
     assert json.dumps(second["cost_usd"]) == "0.25"
+
+
+def test_privacy_what_waits_for_the_upload_thread_holds_no_content(
+    mock: MockProvider, recorded: Recorded
+) -> None:
+    """Names, times and the usage object alone: neither question nor answer lives on in it."""
+    canary = "canary-of-a-question"
+    mock.answer_text = canary
+    told = [{"role": "user", "content": canary}]
+    client = client_of(mock)
+    client.chat.completions.create(model="m", messages=[])
+    who = {"entity_type": "team", "entity_id": "x", "tags": {"a": "b", "prompt": told}}
+    one = recorder.default_uploader()
+    assert one is not None
+    assert infraprism.flush(10)
+    answer = client.chat.completions.create(model="m", messages=told, user=canary, **who)
+    [call] = one.queue.arrived
+    gone = weakref.ref(answer)
+    assert canary in str(reached_from(answer, besides=one))
+    assert canary not in str(reached_from(vars(call), besides=one))
+    del answer
+    assert gone() is None
+    assert recorded()[1]["tags"] == {"a": "b"}
+
+
+def reached_from(start: object, besides: object) -> list[object]:
+    """Every value that can be reached; classes, modules and functions are nobody's data."""
+    seen = {id(besides): besides}
+    todo = [start]
+    while todo:
+        value = todo.pop()
+        if id(value) in seen or isinstance(value, type | ModuleType | FunctionType):
+            continue
+        seen[id(value)] = value
+        todo.extend(gc.get_referents(value))
+    del seen[id(besides)]
+    return list(seen.values())
+
+
+def test_counts_are_exact_whoever_has_looked_at_a_call(
+    mock: MockProvider, fake: FakeServer
+) -> None:
+    client = client_of(mock)
+    for number in range(1, 60):
+        client.chat.completions.create(model="m", messages=[])
+        assert infraprism.counts().queued == number
+    assert infraprism.flush(10)
+    counts = infraprism.counts()
+    assert (counts.queued, counts.sent, counts.dropped) == (59, 59, {})

@@ -217,3 +217,34 @@ def test_r39_retry_after_is_honoured_within_reason(header: str, at_least: float 
     else:
         assert seconds is not None
         assert at_least <= seconds <= at_least + 1
+
+
+def test_after_a_flush_a_busy_host_gathers_its_events_again(server: FakeServer) -> None:
+    """A flush hurries what is there, not every event from then on."""
+    one = Uploader(f"{server.url}/v1", "ip-key", gather_seconds=0.3)
+    one.record(event())
+    assert one.flush(5)
+    for _ in range(60):
+        one.record(event())
+        time.sleep(0.005)
+    assert one.flush(5)
+    one.close(2)
+    assert len(server.events) == 61
+    assert len([size for _, size in server.arrivals if size]) <= 6
+
+
+def test_what_no_thread_looks_at_is_bounded_and_counted(server: FakeServer) -> None:
+    """The upload thread hangs in a request: the host's threads make room themselves."""
+    server.mode = "hang"
+    one = Uploader(f"{server.url}/v1", "ip-key", max_events=100, gather_seconds=0.02)
+    one.record(event())
+    while not server.arrivals:
+        time.sleep(0.01)
+    for _ in range(300):
+        one.record(event())
+    assert len(one.queue.arrived) <= 50
+    assert len(one.queue) <= 100
+    counts = one.queue.counts()
+    assert counts.queued == 301
+    assert counts.dropped == {"queue_full": 300 - len(one.queue)}
+    one.close(0)
