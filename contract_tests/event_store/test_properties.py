@@ -20,6 +20,7 @@ from infraprism_server.event_store.contract import (
     TagKey,
     UsageQuery,
 )
+from infraprism_server.event_store.event_columns import EventColumns
 
 Step = tuple[str, Sequence[Any]]
 
@@ -63,6 +64,7 @@ takings = st.lists(
 steps = st.one_of(
     st.tuples(st.just("append"), st.lists(samples.events(), max_size=12)),
     st.tuples(st.just("append"), st.lists(samples.events(), min_size=8, max_size=25)),
+    st.tuples(st.just("append packed"), st.lists(samples.events(), min_size=1, max_size=12)),
     st.tuples(st.just("again"), st.lists(st.integers(0, 200), max_size=8)),
     st.tuples(st.just("reprice"), st.lists(samples.cost_changes, max_size=6)),
     st.tuples(st.just("remember"), st.lists(samples.entity_names, max_size=3)),
@@ -125,6 +127,10 @@ def play(store: EventStore, account: int, model: Model, history: Sequence[Step])
         if step == "append":
             seen += given_values
             waiting.append((store.append(account, given_values), model.append(given_values)))
+        elif step == "append packed":
+            seen += given_values
+            columns = EventColumns.of(given_values)
+            waiting.append((store.append(account, columns), model.append(given_values)))
         elif step == "again":
             batch = [seen[place % len(seen)] for place in given_values if seen]
             waiting.append((store.append(account, batch), model.append(batch)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,14 +18,15 @@ from infraprism_server.events.intake import accepted_times, decode_batch, event_
 from infraprism_server.events.schemas import EventIn
 from infraprism_server.events.whole_batch import events_at_once
 from infraprism_server.money import PICO_PER_DOLLAR
+from infraprism_server.pricing.calls import Calls, Quotes
 
 NOW_US = to_us(datetime(2025, 1, 15, 12, tzinfo=UTC))
 TIMES = accepted_times(NOW_US, None)
 
 
-def no_price(sent: Sequence[EventIn], at_us: Sequence[int]) -> list[tuple[None, None]]:
+def no_price(calls: Calls) -> Quotes:
     """A price book that knows nothing."""
-    return [(None, None) for _ in zip(sent, at_us, strict=True)]
+    return Quotes.of([(None, None)] * len(calls.each))
 
 
 COSTING = (
@@ -189,12 +189,14 @@ def test_retention_decides_how_old_an_event_may_be() -> None:
         event_from(old, "x", times, no_price)
 
 
-def priced_by_length(sent: Sequence[EventIn], at_us: Sequence[int]) -> list[Any]:
+def priced_by_length(calls: Calls) -> Quotes:
     """A price book that knows some models, and what they cost when."""
-    return [
-        (None, None) if len(call.model) % 3 == 0 else (call.input_tokens + moment % 7, 5)
-        for call, moment in zip(sent, at_us, strict=True)
-    ]
+    return Quotes.of(
+        [
+            (None, None) if len(call.model) % 3 == 0 else (call.input_tokens + moment % 7, 5)
+            for call, moment in zip(calls.each, calls.at_us, strict=True)
+        ]
+    )
 
 
 _counts = st.integers(0, 30)

@@ -13,7 +13,9 @@ from sqlalchemy import func, select
 from infraprism_server.control_store.tables import price_rates
 from infraprism_server.errors import NotFound
 from infraprism_server.http.wire import encode
+from infraprism_server.pricing.calls import Calls, Quotes
 from infraprism_server.pricing.service import PricingService
+from server.tests.pricing.columns import columns_of
 
 PICO = 10**12
 
@@ -122,10 +124,12 @@ def test_a_batch_is_priced_as_its_calls_would_be_one_by_one(pricing, call):
         call(input_tokens=1_000, cache_read_input_tokens=400, input_audio_tokens=10),
         call(at=datetime(2023, 1, 1, tzinfo=UTC)),
     ]
-    for chosen in (batch, batch[:1], [call(), call(input_tokens=9)], []):
-        quotes = pricing.quotes(1, chosen, [each.timestamp_us for each in chosen])
-        assert quotes == [pricing.quote(1, each) for each in chosen]
-    assert {cost_pico is None for cost_pico, _ in pricing.quotes(1, batch[:3], [1 << 50] * 3)} == {
-        True,
-        False,
-    }
+    for chosen in (batch, batch[:1], [call(), call(input_tokens=9)]):
+        one_by_one = Quotes.of([pricing.quote(1, each) for each in chosen])
+        at_us = [each.timestamp_us for each in chosen]
+        for columns in (columns_of(chosen), None):
+            quotes = pricing.quotes(1, Calls(chosen, at_us, columns))
+            assert [part.tolist() for part in quotes] == [part.tolist() for part in one_by_one]
+    late = pricing.quotes(1, Calls(batch[:3], [1 << 50] * 3, columns_of(batch[:3])))
+    assert late.known.tolist() == [True, True, False]
+    assert [late.at(place)[1] is None for place in range(3)] == [False, False, True]

@@ -6,7 +6,7 @@ field.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -19,6 +19,7 @@ from infraprism_server.events.schemas import EventBatch, EventIn, RawBatch
 from infraprism_server.http.fields import is_printable
 from infraprism_server.http.wire import invalid_request_from, malformed_json, pico_of
 from infraprism_server.money import MAX_EVENT_COST_PICO
+from infraprism_server.pricing.calls import Calls, Quotes
 
 MAX_FUTURE_US = MICROSECONDS_PER_DAY
 
@@ -30,9 +31,8 @@ _raw_batch_decoder = msgspec.json.Decoder(RawBatch)
 _event_decoder = msgspec.json.Decoder(EventIn)
 
 Decoded = list[EventIn | InfraPrismError]
-Quotes = Callable[[Sequence[EventIn], Sequence[int]], Sequence[tuple[int | None, int | None]]]
-"""What calls at these instants cost by the price book, in pico-dollars, and the row of their rates;
-None where no price is known."""
+Quoting = Callable[[Calls], Quotes]
+"""What calls cost by the price book."""
 
 
 class AcceptedTimes(msgspec.Struct, frozen=True):
@@ -83,7 +83,7 @@ def _decode_each(body: bytes) -> Decoded:
     return decoded
 
 
-def event_from(sent: EventIn, event_id: str, times: AcceptedTimes, quotes: Quotes) -> Event:
+def event_from(sent: EventIn, event_id: str, times: AcceptedTimes, quotes: Quoting) -> Event:
     """The event to store, with its price. InvalidRequest naming the field when it can not be.
 
     A reported cost is the cost, with source `reported`; what has no price is `unpriced`.
@@ -113,7 +113,7 @@ def event_from(sent: EventIn, event_id: str, times: AcceptedTimes, quotes: Quote
     reported_pico = pico_of(sent.cost_usd, "cost_usd", MAX_EVENT_COST_PICO)
     tags = canonical_tags(tuple(sent.tags.items())) if sent.tags else None
     # After all that could be refused: a new row of rates may be stored for it.
-    ((listed_pico, rate_id),) = quotes([sent], [timestamp_us])
+    listed_pico, rate_id = quotes(Calls([sent], [timestamp_us])).at(0)
     # By position, in the order of the Struct: by name this one call would cost more than all the
     # checks above. A test compares the two orders.
     return Event(

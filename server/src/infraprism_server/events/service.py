@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
+from typing import Final
 
 from infraprism_server import ids
 from infraprism_server.accounts.service import AccountService
@@ -20,7 +21,7 @@ from infraprism_server.event_store.contract import (
 )
 from infraprism_server.events.intake import (
     AcceptedTimes,
-    Quotes,
+    Quoting,
     accepted_times,
     decode_batch,
     event_from,
@@ -33,6 +34,9 @@ from infraprism_server.http.time_range import parse_range, zone_named
 from infraprism_server.limits.schemas import Blocked
 from infraprism_server.limits.service import LimitService
 from infraprism_server.pricing.service import PricingService
+
+_FEW_BYTES: Final = 4_000
+"""About ten events: up to there each by itself is quicker than columns of them."""
 
 
 class PendingBatch:
@@ -98,7 +102,9 @@ class EventService:
         quotes = partial(self._pricing.quotes, account)
         made_id = partial(_made_id, idempotency_key)
         rejected: list[Rejected] = []
-        events = events_at_once(body, made_id, times, quotes)
+        events: Sequence[Event] | None = None
+        if len(body) > _FEW_BYTES:
+            events = events_at_once(body, made_id, times, quotes)
         if events is not None:
             places: Sequence[int] = range(len(events))
         else:
@@ -158,7 +164,7 @@ class EventService:
 
 
 def _each_by_itself(
-    body: bytes, made_id: Callable[[int], str], times: AcceptedTimes, quotes: Quotes
+    body: bytes, made_id: Callable[[int], str], times: AcceptedTimes, quotes: Quoting
 ) -> tuple[list[Event], list[int], list[Rejected]]:
     """The good events, their places in the batch, and what is wrong with the others."""
     events: list[Event] = []

@@ -7,29 +7,32 @@ test compares the two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
-from itertools import repeat
-from operator import gt
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
+import numpy as np
+import pyarrow as pa
 from msgspec.structs import astuple
 
 from infraprism_server.errors import InvalidRequest
-from infraprism_server.event_store.contract import Event
+from infraprism_server.event_store.event_columns import EventColumns
+from infraprism_server.event_store.repeated import Repeated
 from infraprism_server.events.intake import (
     NO_ID,
     AcceptedTimes,
-    Quotes,
+    Quoting,
     canonical_tags,
     cost_of,
-    microseconds_of,
 )
 from infraprism_server.events.schemas import QuickBatch, QuickEvent, Tags
 from infraprism_server.http.fields import ENTITY_TYPE, is_printable
 from infraprism_server.http.wire import pico_of
 from infraprism_server.money import MAX_EVENT_COST_PICO
+from infraprism_server.pricing.calls import CallColumns, Calls, Numbers, Quotes
 
 _batch_decoder = msgspec.json.Decoder(QuickBatch)
 _tags_decoder = msgspec.json.Decoder(Tags | None)
@@ -47,15 +50,20 @@ _OTHER_DETAILS: Final = (
     ("reasoning_output_tokens", "output_tokens"),
     ("output_audio_tokens", "output_tokens"),
 )
-_REPEATED: Final = ("provider", "model", "entity_id", "error_type", "error_code")
-_MANIFOLD: Final = ("id", "session_id")
+_TOTALS: Final = ("input_tokens", "output_tokens")
+_DETAILS: Final = (
+    *_CACHE_KINDS,
+    *(detail for detail, _ in _OTHER_DETAILS),
+    "web_search_requests",
+)
+_ERRORS: Final = ("error_type", "error_code")
 
 Columns = dict[str, tuple[Any, ...]]
 
 
 def events_at_once(
-    body: bytes, made_id: Callable[[int], str], times: AcceptedTimes, quotes: Quotes
-) -> list[Event] | None:
+    body: bytes, made_id: Callable[[int], str], times: AcceptedTimes, quotes: Quoting
+) -> EventColumns | None:
     """The events of a body in which every one is good; None when one of them may not be.
 
     `made_id` gives the event at a place the id that it came without.
@@ -63,101 +71,109 @@ def events_at_once(
     try:
         sent = _batch_decoder.decode(body).events
         of: Columns = dict(zip(_FIELDS, zip(*map(astuple, sent), strict=True), strict=True))
-        instants = list(map(microseconds_of, of["timestamp"]))
+        at_us = _microseconds(of["timestamp"])
+        names = Repeated.of(
+            tuple(zip(of["provider"], of["model"], of["service_tier"], strict=True))
+        )
+        entities = Repeated.of(tuple(zip(of["entity_type"], of["entity_id"], strict=True)))
+        errors = {name: Repeated.of(of[name]) for name in _ERRORS}
+        used = _used(of)
+        few = chain(*names.values, *entities.values, *(error.values for error in errors.values()))
         if (
-            min(instants) < times.earliest_us
-            or max(instants) > times.latest_us
-            or not _are_texts_fine(of)
-            or not _are_details_fine(of)
+            at_us.min() < times.earliest_us
+            or at_us.max() > times.latest_us
+            or not _are_entities_fine(entities.values)
+            or not all(map(_is_fine, (few, of["id"], of["session_id"])))
+            or not _are_details_fine(used)
         ):
             return None
         reported = _reported_pico(of["cost_usd"])
-        tags = _canonical(of["tags"])
+        tags = Repeated.of(list(map(bytes, of["tags"]))).renamed(_canonical)
     except _REFUSED:
         return None
-    ids = [text or made_id(place) for place, text in enumerate(of["id"])]
-    quoted = quotes(sent, instants)
-    costs = map(cost_of, reported, [listed_pico for listed_pico, _ in quoted])
-    cost_pico, cost_source, computed_pico = zip(*costs, strict=True)
-    # By position, in the order of the Struct; a test compares the two orders.
-    return list(
-        map(
-            Event,
-            ids,
-            instants,
-            of["provider"],
-            of["model"],
-            of["input_tokens"],
-            of["output_tokens"],
-            of["cache_read_input_tokens"],
-            of["cache_write_input_tokens"],
-            of["cache_write_1h_input_tokens"],
-            of["reasoning_output_tokens"],
-            of["input_audio_tokens"],
-            of["output_audio_tokens"],
-            of["web_search_requests"],
-            of["service_tier"],
-            of["latency_ms"],
-            of["entity_type"],
-            of["entity_id"],
-            of["session_id"],
-            tags,
-            of["success"],
-            of["error_type"],
-            of["error_code"],
-            cost_pico,
-            cost_source,
-            computed_pico,
-            [rate_id for _, rate_id in quoted],
-        )
+    quoted = quotes(Calls(sent, at_us, CallColumns(names, used)))
+    return EventColumns(
+        of
+        | used
+        | errors
+        | {
+            "id": [text or made_id(place) for place, text in enumerate(of["id"])],
+            "timestamp_us": at_us,
+            "models": names.renamed(lambda name: name[:2]),
+            "entities": entities,
+            "tags": tags,
+            "rate_id": pa.array(quoted.rate_id, mask=quoted.rate_id == 0),
+        }
+        | _costs(reported, quoted)
     )
 
 
-def _are_texts_fine(of: Columns) -> bool:
-    types, entity_ids = of["entity_type"], of["entity_id"]
-    if (None in types or None in entity_ids) and (
-        [text is None for text in types] != [text is None for text in entity_ids]
-    ):
+def _microseconds(moments: Sequence[datetime]) -> Numbers:
+    """What `microseconds_of` says of each: exact from 1970 to 2106, out of bounds is enough else.
+
+    Seconds as a float are known to a quarter of a microsecond until then.
+    """
+    seconds = np.array(list(map(datetime.timestamp, moments)))
+    at_us: Numbers = np.rint(seconds * 1_000_000).astype(np.int64)
+    return at_us
+
+
+def _used(of: Columns) -> dict[str, Numbers]:
+    """What was used of what, but for details that nobody used."""
+    return {name: np.array(of[name], np.int64) for name in _DETAILS if any(of[name])} | {
+        name: np.array(of[name], np.int64) for name in _TOTALS
+    }
+
+
+def _costs(reported: Sequence[int | None], quoted: Quotes) -> dict[str, Any]:
+    """The columns that `cost_of` gives each event."""
+    count = len(reported)
+    if reported.count(None) == count:
+        sources = ["computed"] * count
+        for place in np.flatnonzero(~quoted.known).tolist():
+            sources[place] = "unpriced"
+        return {
+            "cost_pico": quoted.cost_pico,
+            "cost_source": sources,
+            "computed_cost_pico": [None] * count,
+        }
+    listed = [quoted.at(place)[0] for place in range(count)]
+    costs, names, computed = zip(*map(cost_of, reported, listed), strict=True)
+    return {"cost_pico": costs, "cost_source": names, "computed_cost_pico": computed}
+
+
+def _are_entities_fine(entities: Sequence[tuple[str | None, str | None]]) -> bool:
+    types, ids = map(set, zip(*entities, strict=True))
+    if None in types | ids and any((kind is None) is not (name is None) for kind, name in entities):
         return False
-    if not all(ENTITY_TYPE.fullmatch(text) for text in set(types) if text is not None):
-        return False
-    if any(text in entity_ids for text in NO_ID):
-        return False
-    few = set[str | None]().union(*(of[name] for name in _REPEATED))
-    return is_printable("".join(filter(None, few))) and all(
-        is_printable("".join(filter(None, of[name]))) for name in _MANIFOLD
+    return ids.isdisjoint(NO_ID) and all(
+        ENTITY_TYPE.fullmatch(kind) is not None for kind in types if kind is not None
     )
 
 
-def _are_details_fine(of: Columns) -> bool:
+def _is_fine(texts: Iterable[str | None]) -> bool:
+    return is_printable("".join(filter(None, texts)))
+
+
+def _are_details_fine(used: Mapping[str, Numbers]) -> bool:
     """Every detail is at most its total; the three kinds of cached tokens together too."""
-    cached = [of[kind] for kind in _CACHE_KINDS if any(of[kind])]
-    if cached:
-        together = cached[0] if len(cached) == 1 else map(sum, zip(*cached, strict=True))
-        if any(map(gt, together, of["input_tokens"])):
-            return False
-    return not any(
-        any(map(gt, of[detail], of[total])) for detail, total in _OTHER_DETAILS if any(of[detail])
+    cached = sum(used[kind] for kind in _CACHE_KINDS if kind in used)
+    return not np.any(cached > used["input_tokens"]) and not any(
+        np.any(used[detail] > used[total]) for detail, total in _OTHER_DETAILS if detail in used
     )
 
 
 def _reported_pico(costs: Sequence[msgspec.Raw]) -> Sequence[int | None]:
     if costs.count(_NO_COST) == len(costs):
-        return list(repeat(None, len(costs)))
+        return [None] * len(costs)
     return [
         None if cost is _NO_COST else pico_of(cost, "cost_usd", MAX_EVENT_COST_PICO)
         for cost in costs
     ]
 
 
-def _canonical(sent: Sequence[msgspec.Raw]) -> list[str | None]:
-    texts = list(map(bytes, sent))
-    canonical = {text: _canonical_of(text) for text in set(texts)}
-    return [canonical[text] for text in texts]
-
-
 @lru_cache(maxsize=4_096)
-def _canonical_of(text: bytes) -> str | None:
+def _canonical(text: bytes) -> str | None:
     """Cached by what was sent: an application spells the same few sets in the same way."""
     tags = _tags_decoder.decode(text) if text else None
     return canonical_tags(tuple(tags.items())) if tags else None

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from infraprism_server.event_store.contract import Event, Outcome
+from infraprism_server.event_store.event_columns import entities_of
 from infraprism_server.limits.blocking import BlockList, Standing, deciding
 from infraprism_server.limits.limit import EACH, METRICS, Entity, Limit
 from infraprism_server.limits.period import Period, PeriodKind, resets_at_us
@@ -153,10 +154,9 @@ class AccountLimits:
         blocked, dirty = self.blocked, self.dirty
         if not dirty and not blocked:  # nearly always: the events need not be looked at
             return []
-        entities = {(event.entity_type, event.entity_id) for event in events}
         return sorted(
             Entity(kind, name)
-            for kind, name in entities
+            for kind, name in entities_of(events)
             if kind is not None
             and name is not None
             and ((kind, name) in dirty or blocked.has((kind, name)))

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from infraprism_server.clock import MICROSECONDS_PER_HOUR, MICROSECONDS_PER_MINUTE
 from infraprism_server.event_store.contract import Event, Outcome
+from infraprism_server.event_store.event_columns import values_of
 from infraprism_server.limits.limit import EACH, Entity, Spent
 from infraprism_server.limits.period import Period, PeriodKind, edges_between
 
@@ -23,6 +24,10 @@ RINGS_FOR_US: Final = 48 * MICROSECONDS_PER_HOUR
 _AHEAD_US: Final = 25 * MICROSECONDS_PER_HOUR
 _SLOT_US: Final = 15 * MICROSECONDS_PER_MINUTE
 _NOTHING: Final = Spent()
+_ADDED: Final = (
+    *("entity_type", "entity_id", "timestamp_us"),
+    *("cost_pico", "input_tokens", "output_tokens", "cost_source"),
+)
 
 Cells: TypeAlias = dict[tuple[str, str, int], Spent]
 """Sums by entity type, entity id and quarter hour."""
@@ -60,21 +65,23 @@ def add_up(
     """
     cramped: list[tuple[str, str]] = []
     accepted = Outcome.ACCEPTED
-    for event, outcome in zip(events, outcomes, strict=True):
-        kind, name = event.entity_type, event.entity_id
+    columns = values_of(events, *_ADDED)
+    for kind, name, moment_us, cost, tokens_in, tokens_out, source, outcome in zip(
+        *columns, outcomes, strict=True
+    ):
         if kind is None or name is None or outcome is not accepted:
             continue
-        key = (kind, name, event.timestamp_us // _SLOT_US)
+        key = (kind, name, moment_us // _SLOT_US)
         spent = cells.get(key)
         if spent is None:
             if not followed(kind, name):
                 continue
             spent = cells[key] = Spent()
-        cost, tokens = event.cost_pico, event.input_tokens + event.output_tokens
+        tokens = tokens_in + tokens_out
         spent.cost_pico += cost
         spent.tokens += tokens
         spent.requests += 1
-        if event.cost_source == "unpriced":
+        if source == "unpriced":
             spent.unpriced += 1
         room = rooms.get((kind, name))
         if room is None:

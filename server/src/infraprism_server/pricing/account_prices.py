@@ -7,34 +7,21 @@ process takes effect within a second; `forget` makes a change of this process im
 from __future__ import annotations
 
 import threading
-from typing import Final, Protocol
+from typing import Final
 
 from sqlalchemy import Engine
 
 from infraprism_server.clock import MICROSECONDS_PER_SECOND, Clock
 from infraprism_server.pricing import store
+from infraprism_server.pricing.calls import Call
 from infraprism_server.pricing.overrides import Override, by_precedence, overriding_card
 from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.pricing.providers import normalized
-from infraprism_server.pricing.rate_card import Usage
 from infraprism_server.pricing.schedule import Priced
 
 MAX_AGE_US: Final = MICROSECONDS_PER_SECOND // 2
 _MAX_ACCOUNTS: Final = 10_000
 _MAX_CARDS: Final = 8_192
-
-
-class Call(Usage, Protocol):
-    """What decides which card a call is charged by, beside its instant; and what it used."""
-
-    @property
-    def provider(self) -> str: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def service_tier(self) -> str: ...
-    @property
-    def success(self) -> bool: ...
 
 
 class AccountOverrides:

@@ -203,22 +203,34 @@ def total_pico(card: RateCard, usage: Usage) -> int | None:
     return total if total <= MAX_EVENT_COST_PICO else None
 
 
-class FlatRates(NamedTuple):
-    """Whole pico-dollars per token of a card that has no steps, fees or rates of special kinds."""
+FLAT_UNITS: Final = ("input", "cache_read", "cache_write", "cache_write_1h", "output")
+_MAX_FLAT_PICO: Final = 1_000_000_000
+"""A thousand dollars for a million tokens: times the tokens of a call that is within 64 bits."""
 
-    input: int
-    cache_read: int
-    output: int
+
+class FlatRates(NamedTuple):
+    """Whole pico-dollars per token, for calls that use no other units and are below all steps."""
+
+    rates: tuple[int | None, ...]
+    """In the order of FLAT_UNITS; None where the card has none, or none as simple."""
+    up_to_input_tokens: int
+    """The longest input that is charged so."""
 
 
 def flat_rates(card: RateCard) -> FlatRates | None:
-    """The card's rates where plain and cached tokens are all that they distinguish; else None."""
-    used = (card.input, card.cache_read, card.output)
+    """The card's rates of FLAT_UNITS; None where reasoning or each call is charged apart."""
     if card.reasoning is not None or card.request is not None:
         return None
-    if any(rate is None or rate.scale or rate.steps for rate in used):
-        return None
-    return FlatRates(*(rate.pico for rate in used if rate is not None))
+    found: list[Rate | None] = [getattr(card, unit) for unit in FLAT_UNITS]
+    steps = [step.above_input_tokens for rate in found if rate for step in rate.steps]
+    return FlatRates(
+        tuple(None if rate is None or not _is_flat(rate) else rate.pico for rate in found),
+        min(steps, default=1_000_000_000),
+    )
+
+
+def _is_flat(rate: Rate) -> bool:
+    return not rate.scale and 0 <= rate.pico <= _MAX_FLAT_PICO
 
 
 def cost_lines(card: RateCard, usage: Usage) -> list[CostLine] | NotPriceable:

@@ -47,18 +47,21 @@ class Priced:
     Compared by identity.
     """
 
-    __slots__ = ("_flat", "card", "digest")
+    __slots__ = ("card", "digest", "flat")
 
     def __init__(self, card: RateCard) -> None:
         self.card = card
         self.digest = digest(card)
-        self._flat = flat_rates(card)
+        self.flat = flat_rates(card)
+        """What most calls need, as integers; None where the card is not so simple."""
 
     def total_pico(self, usage: Usage) -> int | None:
         """What `rate_card.total_pico` says, in a third of the time for nearly every call."""
-        flat = self._flat
+        flat = self.flat
+        sent, cached = usage.input_tokens, usage.cache_read_input_tokens
         if (
             flat is None
+            or sent > flat.up_to_input_tokens
             or usage.cache_write_input_tokens
             or usage.cache_write_1h_input_tokens
             or usage.input_audio_tokens
@@ -66,11 +69,10 @@ class Priced:
             or usage.web_search_requests
         ):
             return total_pico(self.card, usage)
-        cached = usage.cache_read_input_tokens
-        plain = usage.input_tokens - cached
-        if plain < 0:
-            return None
-        total = plain * flat.input + cached * flat.cache_read + usage.output_tokens * flat.output
+        of_input, of_cached, _, _, of_output = flat.rates
+        if of_input is None or of_cached is None or of_output is None or cached > sent:
+            return total_pico(self.card, usage)
+        total = (sent - cached) * of_input + cached * of_cached + usage.output_tokens * of_output
         return total if total <= MAX_EVENT_COST_PICO else None
 
 

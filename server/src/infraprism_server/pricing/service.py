@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
+import numpy as np
 from sqlalchemy import Connection, Engine
 
 from infraprism_server import ids
@@ -19,7 +20,16 @@ from infraprism_server.http.idempotency import IdempotentRequest, answer_once
 from infraprism_server.http.pagination import page_of
 from infraprism_server.http.wire import Instant, encode, instant
 from infraprism_server.pricing import answers, store
-from infraprism_server.pricing.account_prices import AccountOverrides, AccountPrices, Call
+from infraprism_server.pricing.account_prices import AccountOverrides, AccountPrices
+from infraprism_server.pricing.calls import (
+    Call,
+    Calls,
+    FlatRow,
+    ModelAndTier,
+    Numbers,
+    Quotes,
+    quotes_by_list,
+)
 from infraprism_server.pricing.overrides import (
     MAX_PER_ACCOUNT,
     Override,
@@ -98,15 +108,17 @@ class PricingService:
         """The event with its cost filled in. A reported cost stays the cost."""
         return self._priced(self._prices.overrides(account), event)
 
-    def quotes(self, account: int, calls: Sequence[Call], at_us: Sequence[int]) -> list[_Quoted]:
-        """What calls of the account at these instants cost, in one order.
-
-        The rates that are new are stored before their rows are answered.
-        """
+    def quotes(self, account: int, calls: Calls) -> Quotes:
+        """What calls of the account cost; the rates that are new are stored before."""
         overrides = self._prices.overrides(account)
-        if overrides.by_provider or not calls:
-            return [self._quote(overrides, *each) for each in zip(calls, at_us, strict=True)]
-        return self._quotes_by_list(overrides, calls, at_us)
+
+        def quote(place: int) -> _Quoted:
+            return self._quote(overrides, calls.each[place], int(calls.at_us[place]))
+
+        if overrides.by_provider or calls.columns is None:
+            return Quotes.of(list(map(quote, range(len(calls.each)))))
+        rates = self._flat_rates(calls.columns.names.values, calls.at_us)
+        return quotes_by_list(calls.columns, rates, quote)
 
     def quote(self, account: int, event: Event) -> Quote:
         """What the event would cost now, whatever it is stored with."""
@@ -259,26 +271,18 @@ class PricingService:
         """A repricing of the account. NotFound."""
         return _repricing_out(self._jobs.get(account, KIND, repricing_id))
 
-    def _quotes_by_list(
-        self, overrides: AccountOverrides, calls: Sequence[Call], at_us: Sequence[int]
-    ) -> list[_Quoted]:
-        """`_quote` for an account without prices of its own, in a third of the steps a call."""
-        first_us, last_us = min(at_us), max(at_us)
-        cards: dict[tuple[str, str, str], tuple[Priced | None, int]] = {}
-        quotes: list[_Quoted] = []
-        for call, moment_us in zip(calls, at_us, strict=True):
-            key = (call.provider, call.model, call.service_tier)
-            if key not in cards:
-                schedule = self._book.find_schedule(*key)
-                priced = None if schedule is None else schedule.throughout(first_us, last_us)
-                cards[key] = (priced, 0 if priced is None else self._rate_id(priced))
-            priced, rate_id = cards[key]
-            if priced is None or not (call.input_tokens or call.output_tokens):
-                quotes.append(self._quote(overrides, call, moment_us))
-                continue
-            cost_pico = priced.total_pico(call)
-            quotes.append(_UNKNOWN if cost_pico is None else (cost_pico, rate_id))
-        return quotes
+    def _flat_rates(
+        self, names: Sequence[ModelAndTier], at_us: Sequence[int] | Numbers
+    ) -> dict[ModelAndTier, FlatRow]:
+        """The flat rates of the list that hold at all of these instants, where there are such."""
+        first_us, last_us = int(np.min(at_us)), int(np.max(at_us))
+        found: dict[ModelAndTier, FlatRow] = {}
+        for name in names:
+            schedule = self._book.find_schedule(*name)
+            priced = None if schedule is None else schedule.throughout(first_us, last_us)
+            if priced is not None and priced.flat is not None:
+                found[name] = (priced.flat, self._rate_id(priced))
+        return found
 
     def _priced(self, overrides: AccountOverrides, event: Event) -> Event:
         cost_pico, rate_id = self._quote(overrides, event, event.timestamp_us)

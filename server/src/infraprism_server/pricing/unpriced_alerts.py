@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from infraprism_server.background import outbox
 from infraprism_server.clock import MICROSECONDS_PER_DAY, Clock, iso_utc
 from infraprism_server.event_store.contract import Event, EventStore, Outcome
+from infraprism_server.event_store.event_columns import values_of
 from infraprism_server.http.wire import Instant
 from infraprism_server.pricing import store
 
@@ -44,9 +45,12 @@ class UnpricedAlerts:
         day = self._clock.now_us() // MICROSECONDS_PER_DAY
         if self._told.get(account) == day or account in self._waiting:
             return
-        for event, outcome in zip(events, outcomes, strict=True):
-            if event.cost_source == "unpriced" and outcome is Outcome.ACCEPTED:
-                self._waiting[account] = (day, event)
+        (sources,) = values_of(events, "cost_source")
+        if "unpriced" not in sources:
+            return
+        for place, (source, outcome) in enumerate(zip(sources, outcomes, strict=True)):
+            if source == "unpriced" and outcome is Outcome.ACCEPTED:
+                self._waiting[account] = (day, events[place])
                 return
 
     def tell(self) -> int:

@@ -6,8 +6,7 @@ Each is one transaction. Nothing here knows of queues or futures (writer.py does
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
 import duckdb
 import pyarrow as pa
@@ -24,17 +23,8 @@ from infraprism_server.event_store.duckdb.duplicates import (
 from infraprism_server.event_store.duckdb.recent_ids import RecentIds
 from infraprism_server.event_store.duckdb.repricing import apply_changes
 from infraprism_server.event_store.duckdb.rollup import Folding
+from infraprism_server.event_store.duckdb.rows import Part
 from infraprism_server.ids import event_key
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One account's events, and what ids.event_key says of their ids, in one order."""
-
-    account: int
-    events: Sequence[Event]
-    keys: Sequence[bytes]
-    texts: Sequence[str | None]
 
 
 class Appender:
@@ -99,34 +89,48 @@ class Appender:
         changes = schema.read_number(connection, schema.CHANGES)
         schema.write_number(connection, schema.CHANGES, changes + 1)
 
-    def append(self, batches: Sequence[Batch]) -> list[list[Outcome]]:
+    def append(self, batches: Sequence[Part]) -> list[list[Outcome]]:
         """Store what is new of the batches, durably, and say what became of each event."""
-        incoming, first = _first_of_each(batches)
+        parts = _first_of_each(batches)
         if self._doubted:
             self._recent.load(self._database.connection)
         # Until this commit has succeeded nobody knows whether its events are stored: a log that
         # could not be synced may hold them all the same.
         self._doubted = True
         with self._transaction() as connection:
-            unproved = self._recent.unproved(incoming.accounts, incoming.keys, incoming.texts)
-            stored = find_stored(connection, incoming.at(unproved)) if unproved else {}
-            fresh = incoming.without(stored)
-            count = len(fresh.events)
-            if count:
+            stored = self._find_stored(connection, parts)
+            fresh = _without(parts, stored)
+            if fresh:
                 columns = rows.build(connection, self._dictionaries, fresh, self.commit_no + 1)
                 connection.execute("INSERT INTO events BY NAME SELECT * FROM columns")
                 del columns
         self._doubted = False
+        count = sum(len(part.keys) for part in fresh)
         if count:
             self.commit_no += 1
             self.events += count
             self._folding.appended(self.commit_no, count)
-            self._recent.stored(fresh.accounts, fresh.keys, fresh.texts)
+            for part in fresh:
+                self._recent.stored(part.account, part.keys, part.texts)
         # Nothing new is noted too: it may be what a note that failed had left.
         self._note()
-        if count == sum(len(batch.events) for batch in batches):
-            return [[Outcome.ACCEPTED] * len(batch.events) for batch in batches]
-        return _outcomes(batches, first, stored)
+        if count == sum(len(batch.keys) for batch in batches):
+            return [[Outcome.ACCEPTED] * len(batch.keys) for batch in batches]
+        return _outcomes(batches, stored)
+
+    def _find_stored(
+        self, connection: duckdb.DuckDBPyConnection, parts: Sequence[Part]
+    ) -> dict[tuple[int, bytes], Event]:
+        """What is stored with the ids of the parts, by account and key."""
+        accounts: list[int] = []
+        keys: list[bytes] = []
+        texts: list[str | None] = []
+        for part in parts:
+            places = self._recent.unproved(part.account, part.keys, part.texts)
+            accounts += [part.account] * len(places)
+            keys += [part.keys[place] for place in places]
+            texts += [part.texts[place] for place in places]
+        return find_stored(connection, accounts, keys, texts) if keys else {}
 
     def remember(self, account: int, entities: Iterable[tuple[str, str]]) -> None:
         """Give codes to entities that may have no events."""
@@ -180,51 +184,54 @@ class Appender:
         return True
 
 
-def _first_of_each(
-    batches: Sequence[Batch],
-) -> tuple[rows.Incoming, dict[int, dict[bytes, Event]]]:
-    """The events whose id did not stand earlier in the group, as columns and by account and key."""
-    incoming = rows.Incoming()
-    first: dict[int, dict[bytes, Event]] = {}
+def _first_of_each(batches: Sequence[Part]) -> list[Part]:
+    """The events whose id did not stand earlier in the group."""
+    parts: list[Part] = []
+    known: dict[int, set[bytes]] = {}
     for batch in batches:
-        known = first.setdefault(batch.account, {})
-        events, keys, texts = batch.events, batch.keys, batch.texts
-        by_key = dict(zip(keys, events, strict=True))
-        if len(by_key) < len(keys) or not known.keys().isdisjoint(by_key):
+        seen = known.setdefault(batch.account, set())
+        keys = set(batch.keys)
+        if len(keys) < len(batch.keys) or not seen.isdisjoint(keys):
             places = []
-            for place, key in enumerate(keys):
-                if key not in known:
-                    known[key] = events[place]
+            for place, key in enumerate(batch.keys):
+                if key not in seen:
+                    seen.add(key)
                     places.append(place)
-            events = [events[place] for place in places]
-            keys = [keys[place] for place in places]
-            texts = [texts[place] for place in places]
+            if places:
+                parts.append(batch.at(places))
         else:
-            known |= by_key
-        incoming.accounts += [batch.account] * len(events)
-        incoming.keys += keys
-        incoming.texts += texts
-        incoming.events += events
-    return incoming, first
+            seen |= keys
+            parts.append(batch)
+    return parts
+
+
+def _without(parts: Sequence[Part], stored: Container[tuple[int, bytes]]) -> list[Part]:
+    """The events whose ids are not among the stored."""
+    if not stored:
+        return list(parts)
+    rest: list[Part] = []
+    for part in parts:
+        places = [place for place, key in enumerate(part.keys) if (part.account, key) not in stored]
+        if len(places) == len(part.keys):
+            rest.append(part)
+        elif places:
+            rest.append(part.at(places))
+    return rest
 
 
 def _outcomes(
-    batches: Sequence[Batch],
-    first: Mapping[int, Mapping[bytes, Event]],
-    stored: Mapping[tuple[int, bytes], Event],
+    batches: Sequence[Part], stored: Mapping[tuple[int, bytes], Event]
 ) -> list[list[Outcome]]:
-    accepted: set[tuple[int, bytes]] = set()
+    first = dict(stored)
     outcomes: list[list[Outcome]] = []
     for batch in batches:
         of_batch = []
         for event, key in zip(batch.events, batch.keys, strict=True):
             name = (batch.account, key)
-            if name in stored:
-                of_batch.append(outcome_beside(stored[name], event))
-            elif name in accepted:
-                of_batch.append(outcome_beside(first[batch.account][key], event))
+            if name in first:
+                of_batch.append(outcome_beside(first[name], event))
             else:
-                accepted.add(name)
+                first[name] = event
                 of_batch.append(Outcome.ACCEPTED)
         outcomes.append(of_batch)
     return outcomes

@@ -21,6 +21,7 @@ EntityName = tuple[int, str, str]
 TagSetName = tuple[int, str]
 
 _Name = TypeVar("_Name")
+_Any = TypeVar("_Any", bound=tuple[object, ...])
 
 MOST_MODELS: Final = 20_000
 MOST_ENTITIES: Final = 200_000
@@ -132,40 +133,42 @@ class Dictionaries:
         self._entities.forget(entities)
         self._tag_sets.forget(tag_sets)
 
-    def columns(
+    def model_codes(
+        self, connection: duckdb.DuckDBPyConnection, names: Sequence[ModelName]
+    ) -> list[int | None]:
+        """The codes of a group's models, in order."""
+        codes = self._models.look_up(names)
+        if None in codes:
+            self.models(connection, set(names))
+            codes = self._models.look_up(names)
+        return codes
+
+    def entity_codes(
         self,
         connection: duckdb.DuckDBPyConnection,
-        models: Sequence[ModelName],
-        entities: Sequence[tuple[int, str | None, str | None]],
-        tag_sets: Sequence[tuple[int, str | None]],
-    ) -> tuple[list[int | None], list[int | None], list[int | None]]:
-        """The codes of a group's events, in order; None where there is no entity or no tags.
+        names: Sequence[tuple[int, str | None, str | None]],
+    ) -> list[int | None]:
+        """The codes of a group's entities, in order; None where there is none.
 
-        Nearly all are in memory. The tables are asked only for those that are not.
+        Nearly all are in memory. The table is asked only for those that are not.
         """
-        model_codes = self._models.look_up(models)
-        if None in model_codes:
-            self.models(connection, set(models))
-            model_codes = self._models.look_up(models)
-        entity_codes = self._entities.look_up(entities)  # type: ignore[arg-type]
-        missing = {
-            name
-            for name, code in zip(entities, entity_codes, strict=True)
-            if code is None and name[1] is not None
-        }
+        codes = self._entities.look_up(names)  # type: ignore[arg-type]
+        missing = _without_code(names, codes)
         if missing:
             self.entities(connection, missing)  # type: ignore[arg-type]
-            entity_codes = self._entities.look_up(entities)  # type: ignore[arg-type]
-        tag_codes = self._tag_sets.look_up(tag_sets)  # type: ignore[arg-type]
-        untold = {
-            name
-            for name, code in zip(tag_sets, tag_codes, strict=True)
-            if code is None and name[1] is not None
-        }
-        if untold:
-            self.tag_sets(connection, untold)  # type: ignore[arg-type]
-            tag_codes = self._tag_sets.look_up(tag_sets)  # type: ignore[arg-type]
-        return model_codes, entity_codes, tag_codes
+            codes = self._entities.look_up(names)  # type: ignore[arg-type]
+        return codes
+
+    def tag_codes(
+        self, connection: duckdb.DuckDBPyConnection, names: Sequence[tuple[int, str | None]]
+    ) -> list[int | None]:
+        """The codes of a group's tag sets, in order; None where there are no tags."""
+        codes = self._tag_sets.look_up(names)  # type: ignore[arg-type]
+        missing = _without_code(names, codes)
+        if missing:
+            self.tag_sets(connection, missing)  # type: ignore[arg-type]
+            codes = self._tag_sets.look_up(names)  # type: ignore[arg-type]
+        return codes
 
     def models(
         self, connection: duckdb.DuckDBPyConnection, wanted: set[ModelName]
@@ -244,6 +247,15 @@ class Dictionaries:
             codes.update(zip(missing, assigned, strict=True))
             del rows
         return codes
+
+
+def _without_code(names: Sequence[_Any], codes: Sequence[int | None]) -> set[_Any]:
+    """Those that should have a code and have none; nothing is named where a name ends in None."""
+    return {
+        name
+        for name, code in zip(names, codes, strict=True)
+        if code is None and name[-1] is not None
+    }
 
 
 def _entity_table(names: list[EntityName]) -> pa.Table:

@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from infraprism_server.event_store.contract import CONTENT_FIELDS, Event, Outcome
-from infraprism_server.event_store.duckdb.rows import Incoming, read, uuid_array
+from infraprism_server.event_store.duckdb.rows import read, uuid_array
 
 _Ids: TypeAlias = tuple[Sequence[int], Sequence[bytes]]
 """Accounts and keys, of equal length."""
@@ -70,13 +70,15 @@ def find_rowids(
 
 
 def find_stored(
-    connection: duckdb.DuckDBPyConnection, incoming: Incoming
+    connection: duckdb.DuckDBPyConnection,
+    accounts: Sequence[int],
+    keys: Sequence[bytes],
+    texts: Sequence[str | None],
 ) -> dict[tuple[int, bytes], Event]:
-    """The stored events that have the incoming ids, by account and key."""
-    found = find_rowids(connection, incoming.accounts, incoming.keys, incoming.texts)
+    """The stored events that have any of the ids, by account and key."""
     return {
         (account, key): event
-        for account, rowids in found.items()
+        for account, rowids in find_rowids(connection, accounts, keys, texts).items()
         for key, event in read(connection, account, rowids).values()
     }
 

@@ -32,7 +32,7 @@ class RecentIds:
     def __init__(self, most: int = MOST_IDS) -> None:
         self._most = most
         self._floor = _NOTHING
-        self._windows: dict[bytes, set[tuple[int, bytes]]] = {}
+        self._windows: dict[bytes, dict[int, set[bytes]]] = {}
         self._count = 0
 
     def load(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -49,47 +49,53 @@ class RecentIds:
         self._floor = _NOTHING if highest is None else highest.bytes
 
     def unproved(
-        self, accounts: Sequence[int], keys: Sequence[bytes], texts: Sequence[str | None]
+        self, account: int, keys: Sequence[bytes], texts: Sequence[str | None]
     ) -> list[int]:
         """The places of those that may be stored already; all others are new."""
         floor, windows = self._floor, self._windows
+        window = self._window_of(keys, texts)
+        if window is not None:
+            known = windows.get(window, {}).get(account)
+            if not known or known.isdisjoint(keys):
+                return []
         return [
             place
-            for place, (account, key, text) in enumerate(zip(accounts, keys, texts, strict=True))
+            for place, (key, text) in enumerate(zip(keys, texts, strict=True))
             if text is not None
             or key <= floor
-            or ((window := windows.get(key[:_WINDOW_BYTES])) and (account, key) in window)
+            or key in windows.get(key[:_WINDOW_BYTES], {}).get(account, ())
         ]
 
-    def stored(
-        self, accounts: Sequence[int], keys: Sequence[bytes], texts: Sequence[str | None]
-    ) -> None:
+    def stored(self, account: int, keys: Sequence[bytes], texts: Sequence[str | None]) -> None:
         """These are committed now; texts are of ids that are not native."""
-        first, last = min(keys), max(keys)
-        window = first[:_WINDOW_BYTES]
-        if first > self._floor and window == last[:_WINDOW_BYTES] and not any(texts):
-            # As good as always: what arrives together was made together.
-            known = self._windows.setdefault(window, set())
-            known.update(zip(accounts, keys, strict=True))
+        window = self._window_of(keys, texts)
+        if window is not None:
+            self._windows.setdefault(window, {}).setdefault(account, set()).update(keys)
             self._count += len(keys)
         else:
-            self._store_each(accounts, keys, texts)
+            for key, text in zip(keys, texts, strict=True):
+                if text is None and key > self._floor:
+                    of_window = self._windows.setdefault(key[:_WINDOW_BYTES], {})
+                    of_window.setdefault(account, set()).add(key)
+                    self._count += 1
         if self._count > self._most:
             self._forget()
 
-    def _store_each(
-        self, accounts: Sequence[int], keys: Sequence[bytes], texts: Sequence[str | None]
-    ) -> None:
-        floor, windows = self._floor, self._windows
-        for account, key, text in zip(accounts, keys, texts, strict=True):
-            if text is None and key > floor:
-                windows.setdefault(key[:_WINDOW_BYTES], set()).add((account, key))
-                self._count += 1
+    def _window_of(self, keys: Sequence[bytes], texts: Sequence[str | None]) -> bytes | None:
+        """The one window of keys that are all native and after the floor.
+
+        As good as always there is one: what arrives together was made together.
+        """
+        if texts.count(None) < len(texts):
+            return None
+        first = min(keys)
+        window = first[:_WINDOW_BYTES]
+        return window if first > self._floor and window == max(keys)[:_WINDOW_BYTES] else None
 
     def _forget(self) -> None:
         """Drop the oldest windows until half of the room is free."""
         for window in sorted(self._windows):
             if self._count <= self._most // 2:
                 break
-            self._count -= len(self._windows.pop(window))
+            self._count -= sum(map(len, self._windows.pop(window).values()))
             self._floor = window + b"\xff" * (16 - _WINDOW_BYTES)

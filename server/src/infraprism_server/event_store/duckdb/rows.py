@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
 from typing import Any, Final
 from uuid import UUID
 
 import duckdb
 import pyarrow as pa
-from msgspec.structs import astuple
 
 from infraprism_server.event_store.contract import Event
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
 from infraprism_server.event_store.duckdb.schema import COST_SOURCES
+from infraprism_server.event_store.event_columns import EventColumns
+from infraprism_server.event_store.repeated import Repeated
 from infraprism_server.ids import event_id_from_key
 
-_EVENT_FIELDS: Final = Event.__struct_fields__
 _DEFAULT_TIER: Final = "standard"
-_TIER_AS_STORED: Final = {_DEFAULT_TIER: None}
-_COST_SOURCE_CODES: Final = {source: code for code, source in enumerate(COST_SOURCES)}
 
 COUNT_FIELDS: Final = (
     "input_tokens",
@@ -49,38 +48,30 @@ _READ: Final = """
 """
 
 
-@dataclass(slots=True)
-class Incoming:
-    """Events on their way in, as columns of equal length."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Events of one account on their way in, and what ids.event_key says of their ids."""
 
-    accounts: list[int] = field(default_factory=list)
-    keys: list[bytes] = field(default_factory=list)
-    texts: list[str | None] = field(default_factory=list)
-    """The text of an id that is not native (ids.event_key)."""
-    events: list[Event] = field(default_factory=list)
+    account: int
+    events: Sequence[Event]
+    keys: Sequence[bytes]
+    texts: Sequence[str | None]
+    """The text of an id that is not native."""
 
-    def at(self, places: Sequence[int]) -> Incoming:
+    def at(self, places: Sequence[int]) -> Part:
         """Those at some places."""
-        return Incoming(
-            [self.accounts[place] for place in places],
+        events = self.events
+        chosen = (
+            events.take(places)
+            if isinstance(events, EventColumns)
+            else [events[place] for place in places]
+        )
+        return Part(
+            self.account,
+            chosen,
             [self.keys[place] for place in places],
             [self.texts[place] for place in places],
-            [self.events[place] for place in places],
         )
-
-    def without(self, stored: Mapping[tuple[int, bytes], Event]) -> Incoming:
-        """Those whose ids are not among the stored."""
-        if not stored:
-            return self
-        rows = zip(self.accounts, self.keys, self.texts, self.events, strict=True)
-        rest = Incoming()
-        for account, key, text, event in rows:
-            if (account, key) not in stored:
-                rest.accounts.append(account)
-                rest.keys.append(key)
-                rest.texts.append(text)
-                rest.events.append(event)
-        return rest
 
 
 def uuid_array(keys: Sequence[bytes]) -> pa.Array:
@@ -92,7 +83,7 @@ def uuid_array(keys: Sequence[bytes]) -> pa.Array:
 def build(
     connection: duckdb.DuckDBPyConnection,
     dictionaries: Dictionaries,
-    incoming: Incoming,
+    parts: Sequence[Part],
     commit_no: int,
 ) -> pa.Table:
     """The columns of the table events, by name, for one insert.
@@ -100,59 +91,85 @@ def build(
     Built column by column: rows of Python objects would cost more than the insert itself. Raises
     pyarrow.ArrowInvalid or OverflowError when a number does not fit its column.
     """
-    accounts = incoming.accounts
-    of = dict(zip(_EVENT_FIELDS, zip(*map(astuple, incoming.events), strict=True), strict=True))
-    int32, int64, string = pa.int32(), pa.int64(), pa.string()
-    columns: dict[str, pa.Array] = {
-        "account": _same_or_each(accounts, int32),
-        "id": uuid_array(incoming.keys),
-        "id_text": _same_or_each(incoming.texts, string),
-        "ts": pa.array(of["timestamp_us"], int64),
-        **_codes(connection, dictionaries, accounts, of),
-        "session_id": pa.array(of["session_id"], string),
-    }
-    for name in COUNT_FIELDS:
-        columns[name] = _same_or_each(of[name], int32)
-    tiers = _spelled(of["service_tier"], _TIER_AS_STORED)
-    sources = _spelled(of["cost_source"], _COST_SOURCE_CODES)
-    columns |= {
-        "service_tier": _same_or_each(tiers, string),
-        "latency_ms": pa.array(of["latency_ms"], int32),
-        "success": pa.array(of["success"], pa.bool_()),
-        "error_type": pa.array(of["error_type"], string),
-        "error_code": pa.array(of["error_code"], string),
-        "cost_pico": pa.array(of["cost_pico"], int64),
-        "cost_source": _same_or_each(sources, pa.int8()),
-        "computed_cost_pico": _same_or_each(of["computed_cost_pico"], int64),
-        "rate_id": pa.array(of["rate_id"], int64),
-        "commit_no": pa.repeat(pa.scalar(commit_no, int64), len(accounts)),
-    }
-    return pa.table(columns)
-
-
-def _codes(
-    connection: duckdb.DuckDBPyConnection,
-    dictionaries: Dictionaries,
-    accounts: Sequence[int],
-    of: Mapping[str, tuple[Any, ...]],
-) -> dict[str, pa.Array]:
-    """The columns that hold codes; texts that are new get theirs."""
-    models, entities, tag_sets = dictionaries.columns(
-        connection,
-        list(zip(of["provider"], of["model"], strict=True)),
-        list(zip(accounts, of["entity_type"], of["entity_id"], strict=True)),
-        list(zip(accounts, of["tags"], strict=True)),
+    packed = list(_packed(parts))
+    models = dictionaries.model_codes(
+        connection, [name for _, events in packed for name in events.models.values]
     )
-    int32 = pa.int32()
+    entities = dictionaries.entity_codes(
+        connection,
+        [(account, *name) for account, events in packed for name in events.entities.values],
+    )
+    tag_sets = dictionaries.tag_codes(
+        connection, [(account, tags) for account, events in packed for tags in events.tags.values]
+    )
+    codes = _Codes(iter(models), iter(entities), iter(tag_sets))
+    tables = [_columns(account, events, codes) for account, events in packed]
+    columns = {
+        name: pa.concat_arrays([table[name] for table in tables]) if tables[1:] else first
+        for name, first in tables[0].items()
+    }
+    count = len(columns["id"])
+    return pa.table(columns | {"commit_no": pa.repeat(pa.scalar(commit_no, pa.int64()), count)})
+
+
+def _packed(parts: Sequence[Part]) -> Iterator[tuple[int, EventColumns]]:
+    """The parts as columns; events that came one by one are packed together."""
+    for (account, in_columns), group in groupby(parts, _kind_of_part):
+        if in_columns:
+            for part in group:
+                yield account, EventColumns.of(part.events)
+        else:
+            yield account, EventColumns.of([event for part in group for event in part.events])
+
+
+def _kind_of_part(part: Part) -> tuple[int, bool]:
+    return part.account, isinstance(part.events, EventColumns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Codes:
+    """The codes of what all parts name, one after the other."""
+
+    models: Iterator[int | None]
+    entities: Iterator[int | None]
+    tag_sets: Iterator[int | None]
+
+
+def _of_next(column: Repeated[Any], codes: Iterator[int | None]) -> pa.Array:
+    return column.with_values(list(islice(codes, len(column.values))), pa.int32())
+
+
+def _columns(account: int, events: EventColumns, codes: _Codes) -> dict[str, pa.Array]:
+    int32, string, plain = pa.int32(), pa.string(), events.plain
+    repeated = events.repeated
     return {
-        "model_code": pa.array(models, int32),
-        "entity_code": pa.array(entities, int32),
-        "tag_code": pa.array(tag_sets, int32),
+        "account": pa.repeat(pa.scalar(account, int32), len(events)),
+        "id": uuid_array(events.keys),
+        "id_text": _same_or_each(events.texts, string),
+        "ts": plain["timestamp_us"],
+        "model_code": _of_next(events.models, codes.models),
+        "entity_code": _of_next(events.entities, codes.entities),
+        "tag_code": _of_next(events.tags, codes.tag_sets),
+        "session_id": plain["session_id"],
+        **{name: plain[name] for name in COUNT_FIELDS},
+        "service_tier": repeated["service_tier"].mapped(_tier_as_stored, string),
+        "latency_ms": plain["latency_ms"],
+        "success": plain["success"],
+        "error_type": repeated["error_type"].mapped(_as_it_is, string),
+        "error_code": repeated["error_code"].mapped(_as_it_is, string),
+        "cost_pico": plain["cost_pico"],
+        "cost_source": repeated["cost_source"].mapped(COST_SOURCES.index, pa.int8()),
+        "computed_cost_pico": plain["computed_cost_pico"],
+        "rate_id": plain["rate_id"],
     }
 
 
-def _spelled(texts: Sequence[str], spelling: Mapping[str, Any]) -> Sequence[Any]:
-    return [spelling.get(text, text) for text in texts]
+def _tier_as_stored(tier: str) -> str | None:
+    return None if tier == _DEFAULT_TIER else tier
+
+
+def _as_it_is(text: str | None) -> str | None:
+    return text
 
 
 def _same_or_each(values: Sequence[Any], kind: pa.DataType) -> pa.Array:

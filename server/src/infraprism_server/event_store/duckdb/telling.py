@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from infraprism_server.event_store.contract import CostChange, Event, Outcome
-from infraprism_server.event_store.duckdb.appending import Appender, Batch
+from infraprism_server.event_store.duckdb.appending import Appender
+from infraprism_server.event_store.duckdb.rows import Part
 from infraprism_server.event_store.listening import CommitListener
 
 
@@ -14,7 +15,7 @@ class TellingAppender(Appender):
 
     listeners: tuple[CommitListener, ...] = ()
 
-    def append(self, batches: Sequence[Batch]) -> list[list[Outcome]]:
+    def append(self, batches: Sequence[Part]) -> list[list[Outcome]]:
         """Store what is new of the batches and tell of it."""
         try:
             outcomes = super().append(batches)

@@ -21,8 +21,10 @@ import pyarrow as pa
 
 from infraprism_server.errors import InfraPrismError, InvalidRequest, StartupError, Unavailable
 from infraprism_server.event_store.contract import Event, Outcome
-from infraprism_server.event_store.duckdb.appending import Appender, Batch
+from infraprism_server.event_store.duckdb.appending import Appender
 from infraprism_server.event_store.duckdb.database import Database, is_about_storage, is_fatal
+from infraprism_server.event_store.duckdb.rows import Part
+from infraprism_server.event_store.event_columns import EventColumns
 from infraprism_server.ids import event_keys
 from infraprism_server.one_core import stay_on_one_core
 
@@ -41,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Append:
-    batch: Batch
+    batch: Part
     future: Future[list[Outcome]]
 
 
@@ -83,8 +85,12 @@ class Writer:
             future.set_result([])
             return future
         # The ids are taken apart here, in the caller's thread, while the writer is inside DuckDB.
-        keys, texts = event_keys([event.id for event in events])
-        batch = Batch(account, events, keys, texts)
+        keys, texts = (
+            (events.keys, events.texts)
+            if isinstance(events, EventColumns)
+            else event_keys([event.id for event in events])
+        )
+        batch = Part(account, events, keys, texts)
         self._hand_over(_Append(batch, future), len(events))
         return future
 
