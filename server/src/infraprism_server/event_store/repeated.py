@@ -32,12 +32,9 @@ class Repeated(Generic[_Value]):
         length = len(column)
         if column.count(column[0]) == length:
             return cls((column[0],), None, length)
-        place: dict[_Value, int] = {}
-        # setdefault counts up by itself: the length of the mapping is the next position.
-        places = np.fromiter(
-            (place.setdefault(value, len(place)) for value in column), np.int32, length
-        )
-        return cls(list(place), places, length)
+        values = list(dict.fromkeys(column))
+        place = dict(zip(values, range(len(values)), strict=True))
+        return cls(values, np.fromiter(map(place.__getitem__, column), np.int32, length), length)
 
     def at(self, place: int) -> _Value:
         """The value at a place."""
