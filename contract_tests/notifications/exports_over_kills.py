@@ -6,22 +6,20 @@ import csv
 import hashlib
 import io
 import json
-import re
 import time
 import zipfile
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import httpx2
 import pyarrow.parquet as pq
 
 from contract_tests.harness.client import Client
 from contract_tests.harness.server_process import ServerProcess
-from infraprism_server.event_store.export_columns import EXPORT_COLUMNS
-from infraprism_server.exports.sheet_rows import column_letters
+from contract_tests.notifications.large_export import workbook_sum
 
 FORMATS: Final = ("csv", "json", "parquet", "xlsx")
 _BATCH: Final = 1_000
@@ -31,8 +29,18 @@ _STILL_SECONDS: Final = 90
 """Without a row written or an export ended anywhere: more than the longest wait for an attempt."""
 
 
-def export_over_kills(server: ServerProcess, seed: int, *, events: int, kills: int) -> int:
-    """Store events, export them in every format, kill the server so often; exports that were made.
+class KilledExports(NamedTuple):
+    """Exports that were asked for, and how they ended."""
+
+    asked: int
+    completed: int
+    failed: int
+
+
+def export_over_kills(
+    server: ServerProcess, seed: int, *, events: int, kills: int
+) -> KilledExports:
+    """Store events, export them in every format, and kill the server so often.
 
     AssertionError if a file behind a link is not whole, or an export neither completes nor fails.
     """
@@ -62,7 +70,7 @@ def export_over_kills(server: ServerProcess, seed: int, *, events: int, kills: i
     _check_links(client, asked, events, total, read)
     client.close()
     assert read, "none was completed"
-    return len(asked)
+    return KilledExports(len(asked), len(read), len(asked) - len(read))
 
 
 def _event(number: int) -> dict[str, Any]:
@@ -170,13 +178,9 @@ def _parquet(content: bytes) -> tuple[int, Decimal]:
 
 
 def _xlsx(content: bytes) -> tuple[int, Decimal]:
-    """Rows below the names; a cost has all its digits in the file, if not in a spreadsheet."""
     with zipfile.ZipFile(io.BytesIO(content)) as book:
         assert book.testzip() is None
-        sheet = book.read("xl/worksheets/sheet1.xml")
-    column = column_letters(EXPORT_COLUMNS.index("cost_usd")).encode()
-    costs = re.findall(b'<c r="%s[0-9]+"><v>([^<]+)</v>' % column, sheet)
-    return sheet.count(b"</row>") - 1, sum((Decimal(each.decode()) for each in costs), Decimal())
+    return workbook_sum(io.BytesIO(content))
 
 
 _READERS: Final[dict[str, Callable[[bytes], tuple[int, Decimal]]]] = {
