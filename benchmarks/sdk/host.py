@@ -1,7 +1,7 @@
 """The host: a program that calls a provider with the bare client and with ours, by turns.
 
 `python -m benchmarks.sdk.host KIND PROVIDER_URL CALLS` prints one JSON object. KIND: calls (times
-of each call), cpu (in blocks), memory (grown by CALLS calls with ours), memory-bare, exit,
+of each call), memory (grown by CALLS calls with ours), memory-bare, exit,
 exit-bare, own (our own code alone).
 """
 
@@ -24,7 +24,6 @@ from openai.types.chat import ChatCompletion
 from benchmarks.sdk.servers import CHAT
 
 WARM_UP: Final = 200
-BLOCK: Final = 250
 ASK: Final[dict[str, Any]] = {
     "model": "gpt-4o",
     "messages": [{"role": "user", "content": "Hello, how are you today?"}],
@@ -47,14 +46,17 @@ def ours(url: str, **options: Any) -> Any:
 
 
 def calls(url: str, count: int) -> dict[str, Any]:
-    """Wall time and the calling thread's CPU time of each call, in nanoseconds."""
+    """Wall time and the calling thread's CPU time of each call, in nanoseconds, the bare client's
+    and ours beside each other; and what the upload thread took meanwhile, in seconds."""
     clients = {"bare": (bare(url), {}), "ours": (ours(url), WHO)}
     wall: dict[str, list[int]] = {"bare": [], "ours": []}
     cpu: dict[str, list[int]] = {"bare": [], "ours": []}
     chance = random.Random(1)
     warm_up = min(WARM_UP, count)
+    names = ["bare", "ours"]
     for turn in range(warm_up + count):
-        names = ["bare", "ours"]
+        if turn == warm_up:
+            upload_began = _upload_seconds()
         chance.shuffle(names)
         for name in names:
             client, who = clients[name]
@@ -64,29 +66,20 @@ def calls(url: str, count: int) -> dict[str, Any]:
             if turn >= warm_up:
                 wall[name].append(took)
                 cpu[name].append(cpu_took)
-    return {"wall": wall, "cpu": cpu, "threads": threading.active_count() - 1}
+    time.sleep(1.0)  # what is left is uploaded meanwhile
+    return {
+        "wall": wall,
+        "cpu": cpu,
+        "upload": _upload_seconds() - upload_began,
+        "threads": threading.active_count() - 1,
+    }
 
 
-def cpu(url: str, count: int) -> dict[str, Any]:
-    """CPU of the whole process, the upload thread included, in blocks of calls by turns."""
-    import infraprism  # noqa: PLC0415
-
-    clients = {"bare": (bare(url), {}), "ours": (ours(url), WHO)}
-    spent = {"bare": [0.0], "ours": [0.0]}
-    block = min(BLOCK, count)
-    for client, who in clients.values():
-        for _ in range(min(WARM_UP, count)):
-            client.chat.completions.create(**ASK, **who)
-    infraprism.flush(2)
-    for _ in range(count // block):
-        for name, (client, who) in clients.items():
-            began = time.process_time()
-            for _ in range(block):
-                client.chat.completions.create(**ASK, **who)
-            if name == "ours":
-                infraprism.flush(2)
-            spent[name].append((time.process_time() - began) / block)
-    return {name: sorted(values[1:]) for name, values in spent.items()}
+def _upload_seconds() -> float:
+    """The CPU time of the upload thread until now."""
+    [thread] = [one for one in threading.enumerate() if one.name == "infraprism"]
+    assert thread.ident is not None
+    return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
 
 
 def own(_url: str, count: int) -> dict[str, Any]:
@@ -155,7 +148,6 @@ def exits(url: str, count: int, *, with_ours: bool) -> dict[str, Any]:
 def main(kind: str, url: str, count: int) -> None:
     found = {
         "calls": calls,
-        "cpu": cpu,
         "own": own,
         "memory": lambda *given: memory(*given, with_ours=True),
         "memory-bare": lambda *given: memory(*given, with_ours=False),

@@ -240,10 +240,9 @@ class Call:
         elif self._first_any_ns:
             first = self._first_ns or self._first_any_ns
             event["time_to_first_token_ms"] = (first - self._start_ns) // 1_000_000
-        if self._answer_usage is not None:
-            self.learn(None, None, as_mapping(self._answer_usage))
-        if self._usage is not None or self._tier is not None:
-            event.update(normalise(self._usage or {}, self._tier))
+        usage = self._usage if self._answer_usage is None else as_mapping(self._answer_usage)
+        if usage is not None or self._tier is not None:
+            event.update(normalise(usage or {}, self._tier))
         if self._error is not None:
             name, code = self._error
             event["error_type"] = name[:128]

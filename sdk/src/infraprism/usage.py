@@ -62,8 +62,8 @@ def as_mapping(value: object) -> dict[str, Any] | None:
     fields = getattr(value, "__dict__", None)
     if not isinstance(fields, dict):
         return None
-    extra = getattr(value, "__pydantic_extra__", None) or {}
-    plain = {**fields, **extra}
+    extra = getattr(value, "__pydantic_extra__", None)
+    plain = {**fields, **extra} if extra else fields.copy()
     for name, inner in plain.items():
         if type(inner) not in _PLAIN and hasattr(inner, "__pydantic_fields_set__"):
             plain[name] = as_mapping(inner)
@@ -72,7 +72,10 @@ def as_mapping(value: object) -> dict[str, Any] | None:
 
 def _is_anthropic(raw: Mapping[str, Any]) -> bool:
     """Anthropic's input excludes what its cache served: these keys exist nowhere else."""
-    return "cache_read_input_tokens" in raw or "cache_creation_input_tokens" in raw
+    return (
+        raw.get("cache_read_input_tokens") is not None
+        or raw.get("cache_creation_input_tokens") is not None
+    )
 
 
 def _anthropic(raw: Mapping[str, Any]) -> dict[str, int]:
@@ -128,10 +131,16 @@ def _inclusive(raw: Mapping[str, Any]) -> dict[str, int]:
         "reasoning_output_tokens": min(reasoning, total_out),
         "input_audio_tokens": min(_first(details_in, "audio_tokens"), total_in),
         "output_audio_tokens": min(_first(details_out, "audio_tokens"), total_out),
-        "web_search_requests": _count(_part(raw, "server_tool_use").get("web_search_requests"))
-        or _first(_part(_part(raw, "tool_usage"), "web_search"), "num_requests")
-        or _first(raw, "num_search_queries"),
+        "web_search_requests": _searches(raw),
     }
+
+
+def _searches(raw: Mapping[str, Any]) -> int:
+    return (
+        _count(_part(raw, "server_tool_use").get("web_search_requests"))
+        or _first(_part(_part(raw, "tool_usage"), "web_search"), "num_requests")
+        or _first(raw, "num_search_queries")
+    )
 
 
 def _reported_cost(raw: Mapping[str, Any]) -> Decimal | None:
@@ -176,6 +185,8 @@ def _first(raw: Mapping[str, Any], *names: str) -> int:
 
 def _count(value: object) -> int:
     """A count of tokens the server takes; anything else is none."""
+    if value is None:
+        return 0
     if type(value) is int and 0 <= value <= MAX_TOKENS:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
