@@ -22,6 +22,7 @@ from infraprism_server.clock import FixedClock
 from infraprism_server.event_store.contract import Event
 from infraprism_server.events.intake import AcceptedTimes, decode_batch, event_from
 from infraprism_server.ids import event_key
+from infraprism_server.pricing.calls import Quotes
 from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.pricing.service import PricingService
 
@@ -80,7 +81,7 @@ def test_bodies_are_what_the_api_takes() -> None:
     generator.close()
     times = AcceptedTimes(0, END_US)
     for sent in [*decode_batch(first), *decode_batch(second)]:
-        event = event_from(sent, sent.id, times, lambda calls, _: [(None, None) for _ in calls])
+        event = event_from(sent, sent.id, times, lambda _: Quotes.of([(None, None)]))
         assert event.tags is not None
 
 
