@@ -11,10 +11,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from infraprism_server.clock import to_us
+from infraprism_server.clock import from_us, to_us
 from infraprism_server.errors import InfraPrismError, InvalidRequest
 from infraprism_server.event_store.contract import Event
-from infraprism_server.events.intake import accepted_times, decode_batch, event_from
+from infraprism_server.events.intake import (
+    AcceptedTimes,
+    accepted_times,
+    decode_batch,
+    event_from,
+    microseconds_of,
+)
 from infraprism_server.events.schemas import EventIn
 from infraprism_server.events.whole_batch import events_at_once
 from infraprism_server.money import PICO_PER_DOLLAR
@@ -256,3 +262,15 @@ def test_a_whole_batch_is_taken_as_its_events_are_one_by_one(calls: list[dict[st
             break
         one_by_one.append(event)
     assert events_at_once(body, "made-{}".format, TIMES, priced_by_length) == one_by_one
+
+
+@given(st.lists(st.integers(0, to_us(datetime(2106, 1, 1, tzinfo=UTC))), min_size=1))
+def test_the_quick_way_reads_every_microsecond(instants: list[int]) -> None:
+    """Its seconds are floats: exact for every instant that is taken until 2106."""
+    moments = [from_us(each) for each in instants]
+    calls = [CALL | {"timestamp": moment} for moment in moments]
+    times = AcceptedTimes(0, max(instants))
+    body = msgspec.json.encode({"events": calls})
+    events = events_at_once(body, "made-{}".format, times, no_price)
+    assert events is not None
+    assert events.values("timestamp_us") == instants == list(map(microseconds_of, moments))
