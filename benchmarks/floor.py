@@ -18,7 +18,7 @@ import pyarrow as pa
 from benchmarks.generator import Generator, Plan
 from benchmarks.rates import RateId
 from benchmarks.workload import MODELS, TAG_SETS, canonical
-from infraprism_server.event_store.duckdb.rows import COUNT_FIELDS
+from infraprism_server.event_store.event_columns import COUNT_FIELDS
 from infraprism_server.pricing.price_book import PriceBook
 
 FILE_NAME: Final = "floor.duckdb"

@@ -281,10 +281,9 @@ class Stage:
         self._line(OVERLOAD, "accepted: latency", found.accepted_p99_ms, "ms")
         self._line(OVERLOAD, "refused (429, 503)", found.refused, "requests")
         self._line(OVERLOAD, "refused: latency", found.refused_p99_ms, "ms")
-        more_mib = found.memory_early_mib - found.memory_before_mib
-        self._line(OVERLOAD, "memory, more than before", more_mib, "MiB")
-        growth_mib = found.memory_late_mib - found.memory_early_mib
-        self._line(OVERLOAD, "memory, second half above the first", growth_mib, "MiB", goal=50.0)
+        self._line(OVERLOAD, "memory, more than before", found.memory_more_mib, "MiB")
+        growth = found.memory_growth_mib
+        self._line(OVERLOAD, "memory, second half above the first", growth, "MiB", goal=50.0)
 
     def _job(self, server: Server, account: Account, connections: int, **more: Any) -> LoadJob:
         return LoadJob(

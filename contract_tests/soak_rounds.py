@@ -225,8 +225,7 @@ def overload(server: ServerProcess, seed: int, length: float) -> int:
     assert found.wrong == []
     assert found.stored_equals_accepted
     assert found.share_of_best_percent >= 80, f"{found.share_of_best_percent:.0f} % of the best"
-    more = found.memory_early_mib - found.memory_before_mib
-    growth = found.memory_late_mib - found.memory_early_mib
+    more, growth = found.memory_more_mib, found.memory_growth_mib
     sys.stdout.write(
         f"overload: {found.share_of_best_percent:.0f} % of the best goodput, {found.refused}"
         f" refused with p99 {found.refused_p99_ms:.0f} ms,"

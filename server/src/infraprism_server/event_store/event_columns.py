@@ -19,7 +19,7 @@ from infraprism_server.event_store.contract import Event
 from infraprism_server.event_store.repeated import Repeated
 from infraprism_server.ids import event_id_from_key, event_keys
 
-INT32_FIELDS: Final = (
+COUNT_FIELDS: Final = (
     "input_tokens",
     "output_tokens",
     "cache_read_input_tokens",
@@ -29,11 +29,11 @@ INT32_FIELDS: Final = (
     "input_audio_tokens",
     "output_audio_tokens",
     "web_search_requests",
-    "latency_ms",
 )
-INT64_FIELDS: Final = ("timestamp_us", "cost_pico", "computed_cost_pico", "rate_id")
-REPEATED_FIELDS: Final = ("service_tier", "error_type", "error_code", "cost_source")
-PLAIN_FIELDS: Final = (*INT32_FIELDS, *INT64_FIELDS, "session_id", "success")
+"""Integers of 32 bits: more than 2,147,483,647 tokens in one call are a mistake and refused."""
+_INT32_FIELDS: Final = (*COUNT_FIELDS, "latency_ms")
+_INT64_FIELDS: Final = ("timestamp_us", "cost_pico", "computed_cost_pico", "rate_id")
+_REPEATED_FIELDS: Final = ("service_tier", "error_type", "error_code", "cost_source")
 
 _FIELDS: Final = Event.__struct_fields__
 _NAMED: Final = {
@@ -43,8 +43,8 @@ _NAMED: Final = {
     "entity_id": ("entities", 1),
 }
 _TYPES: Final = {
-    **dict.fromkeys(INT32_FIELDS, pa.int32()),
-    **dict.fromkeys(INT64_FIELDS, pa.int64()),
+    **dict.fromkeys(_INT32_FIELDS, pa.int32()),
+    **dict.fromkeys(_INT64_FIELDS, pa.int64()),
     "session_id": pa.string(),
     "success": pa.bool_(),
 }
@@ -77,9 +77,9 @@ class EventColumns(Sequence[Event]):
         )
         self.tags: Repeated[str | None] = _repeated(of["tags"])
         self.repeated: dict[str, Repeated[Any]] = {
-            name: _repeated(of[name]) for name in REPEATED_FIELDS
+            name: _repeated(of[name]) for name in _REPEATED_FIELDS
         }
-        self.plain = {name: _packed(of[name], _TYPES[name]) for name in PLAIN_FIELDS}
+        self.plain = {name: _packed(of[name], kind) for name, kind in _TYPES.items()}
 
     @classmethod
     def of(cls, events: Sequence[Event]) -> EventColumns:

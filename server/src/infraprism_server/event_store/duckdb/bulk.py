@@ -9,8 +9,8 @@ import duckdb
 import pyarrow as pa
 
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
-from infraprism_server.event_store.duckdb.rows import COUNT_FIELDS
 from infraprism_server.event_store.duckdb.schema import COST_SOURCES
+from infraprism_server.event_store.event_columns import COUNT_FIELDS
 
 ROWS_PER_COMMIT_NO: Final = 50_000
 """Rows that share a commit_no, so that folding still goes in small chunks."""

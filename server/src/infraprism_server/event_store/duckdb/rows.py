@@ -14,24 +14,11 @@ import pyarrow as pa
 from infraprism_server.event_store.contract import Event
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
 from infraprism_server.event_store.duckdb.schema import COST_SOURCES
-from infraprism_server.event_store.event_columns import EventColumns
+from infraprism_server.event_store.event_columns import COUNT_FIELDS, EventColumns
 from infraprism_server.event_store.repeated import Repeated
 from infraprism_server.ids import event_id_from_key
 
 _DEFAULT_TIER: Final = "standard"
-
-COUNT_FIELDS: Final = (
-    "input_tokens",
-    "output_tokens",
-    "cache_read_input_tokens",
-    "cache_write_input_tokens",
-    "cache_write_1h_input_tokens",
-    "reasoning_output_tokens",
-    "input_audio_tokens",
-    "output_audio_tokens",
-    "web_search_requests",
-)
-"""Integers of 32 bits: more than 2,147,483,647 tokens in one call are a mistake and refused."""
 
 _READ: Final = """
     SELECT e.rowid, e.id, e.id_text, e.ts, m.provider, m.model,
