@@ -7,7 +7,7 @@ a fresh code (tag sets, whose readers regroup by text).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final, Generic, TypeVar
 
@@ -20,8 +20,7 @@ ModelName = tuple[str, str]
 EntityName = tuple[int, str, str]
 TagSetName = tuple[int, str]
 
-_Name = TypeVar("_Name")
-_Any = TypeVar("_Any", bound=tuple[object, ...])
+_Name = TypeVar("_Name", bound=tuple[object, ...])
 
 MOST_MODELS: Final = 20_000
 MOST_ENTITIES: Final = 200_000
@@ -51,9 +50,25 @@ class CodeMap(Generic[_Name]):
         found = {name: codes[name] for name in wanted if name in codes}
         return found, [name for name in wanted if name not in found]
 
-    def look_up(self, names: Iterable[_Name]) -> list[int | None]:
-        """The code of each name that is in memory, in order: the short way for what repeats."""
-        return list(map(self._codes.get, names))
+    def resolved(
+        self, names: Sequence[_Name], resolve: Callable[[set[_Name]], object]
+    ) -> list[int | None]:
+        """The code of each name, in order; `resolve` is asked to learn those not in memory.
+
+        None for a name that ends in None: nothing is named.
+        """
+        codes = list(map(self._codes.get, names))
+        if None not in codes:
+            return codes
+        missing = {
+            name
+            for name, code in zip(names, codes, strict=True)
+            if code is None and name[-1] is not None
+        }
+        if missing:
+            resolve(missing)
+            codes = list(map(self._codes.get, names))
+        return codes
 
     def learn(self, name: _Name, code: int) -> None:
         """A row of the table that was not in memory."""
@@ -137,11 +152,7 @@ class Dictionaries:
         self, connection: duckdb.DuckDBPyConnection, names: Sequence[ModelName]
     ) -> list[int | None]:
         """The codes of a group's models, in order."""
-        codes = self._models.look_up(names)
-        if None in codes:
-            self.models(connection, set(names))
-            codes = self._models.look_up(names)
-        return codes
+        return self._models.resolved(names, lambda missing: self.models(connection, missing))
 
     def entity_codes(
         self,
@@ -152,23 +163,19 @@ class Dictionaries:
 
         Nearly all are in memory. The table is asked only for those that are not.
         """
-        codes = self._entities.look_up(names)  # type: ignore[arg-type]
-        missing = _without_code(names, codes)
-        if missing:
-            self.entities(connection, missing)  # type: ignore[arg-type]
-            codes = self._entities.look_up(names)  # type: ignore[arg-type]
-        return codes
+        return self._entities.resolved(
+            names,  # type: ignore[arg-type]
+            lambda missing: self.entities(connection, missing),
+        )
 
     def tag_codes(
         self, connection: duckdb.DuckDBPyConnection, names: Sequence[tuple[int, str | None]]
     ) -> list[int | None]:
         """The codes of a group's tag sets, in order; None where there are no tags."""
-        codes = self._tag_sets.look_up(names)  # type: ignore[arg-type]
-        missing = _without_code(names, codes)
-        if missing:
-            self.tag_sets(connection, missing)  # type: ignore[arg-type]
-            codes = self._tag_sets.look_up(names)  # type: ignore[arg-type]
-        return codes
+        return self._tag_sets.resolved(
+            names,  # type: ignore[arg-type]
+            lambda missing: self.tag_sets(connection, missing),
+        )
 
     def models(
         self, connection: duckdb.DuckDBPyConnection, wanted: set[ModelName]
@@ -247,15 +254,6 @@ class Dictionaries:
             codes.update(zip(missing, assigned, strict=True))
             del rows
         return codes
-
-
-def _without_code(names: Sequence[_Any], codes: Sequence[int | None]) -> set[_Any]:
-    """Those that should have a code and have none; nothing is named where a name ends in None."""
-    return {
-        name
-        for name, code in zip(names, codes, strict=True)
-        if code is None and name[-1] is not None
-    }
 
 
 def _entity_table(names: list[EntityName]) -> pa.Table:
