@@ -28,6 +28,12 @@ _MOMENT: Final = (
 )
 # Multiplied, not divided: the quotient of two decimals would pass through a double.
 _DOLLARS: Final = "{}::DECIMAL(19, 0) * 0.000000000001::DECIMAL(12, 12)"
+# The same digits: a decimal of 18 is one machine word, and written in half the time.
+_DOLLARS_TEXT: Final = (
+    "CASE WHEN {0} BETWEEN -999999999999999999 AND 999999999999999999"
+    " THEN ({0}::DECIMAL(18, 0) * 0.000000000001::DECIMAL(12, 12))::VARCHAR"
+    f" ELSE ({_DOLLARS.format('{0}')})::VARCHAR END"
+)
 
 
 def export(
@@ -104,7 +110,7 @@ class _Watch:
 def _statement(file_format: ExportFormat, events: str, target: str) -> str:
     """COPY of the selected events; its parameters are theirs, and then twice the account."""
     if file_format == "csv":
-        return csv_lines.statement(events, target, moment=_MOMENT, dollars=_DOLLARS)
+        return csv_lines.statement(events, target, moment=_MOMENT, dollars=_DOLLARS_TEXT)
     return f"""COPY (SELECT {_columns(file_format)}
         FROM ({events}) e
         JOIN models m ON m.code = e.model_code
