@@ -121,6 +121,23 @@ def test_texts_with_quotes_commas_and_lines_come_back(
         assert rows[stored.id][name] == ("'" if runs else "") + text
 
 
+@pytest.mark.parametrize(
+    "pico", [0, 1, 10**18 - 1, 10**18, 10**18 + 1, 9_000_000_000_000_000_001]
+)
+def test_every_digit_of_an_amount_is_in_a_csv(
+    store: EventStore, account: int, tmp_path: Path, pico: int
+) -> None:
+    store.append(
+        account,
+        [event(0, cost_source="reported", cost_pico=pico, computed_cost_pico=pico, rate_id=None)],
+    ).result()
+    path = tmp_path / "out"
+    store.export(EventFilter(account=account), "csv", path, nothing)
+    (row,) = read(path, "csv")
+    dollars = f"{pico // 10**12}.{pico % 10**12:012d}"
+    assert (row["cost_usd"], row["computed_cost_usd"]) == (dollars, dollars)
+
+
 def test_r34_no_text_in_a_csv_is_run_by_a_spreadsheet(
     store: EventStore, account: int, tmp_path: Path
 ) -> None:
