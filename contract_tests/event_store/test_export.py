@@ -121,9 +121,7 @@ def test_texts_with_quotes_commas_and_lines_come_back(
         assert rows[stored.id][name] == ("'" if runs else "") + text
 
 
-@pytest.mark.parametrize(
-    "pico", [0, 1, 10**18 - 1, 10**18, 10**18 + 1, 9_000_000_000_000_000_001]
-)
+@pytest.mark.parametrize("pico", [0, 1, 10**18 - 1, 10**18, 10**18 + 1, 9_000_000_000_000_000_001])
 def test_every_digit_of_an_amount_is_in_a_csv(
     store: EventStore, account: int, tmp_path: Path, pico: int
 ) -> None:
