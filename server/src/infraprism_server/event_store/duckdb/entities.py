@@ -52,7 +52,7 @@ def list_entities(database: Database, query: EntityQuery) -> EntityPage:
     with database.snapshot() as cursor:
         where = EventFilter(account=query.account, start_us=query.start_us, end_us=query.end_us)
         selection = select(cursor, where)
-        covered = rollup.watermark(cursor)
+        known = rollup.covered(cursor, query.account)
         of_type = Clause("n.account = ?", (query.account,))
         if query.entity_type is not None:
             of_type &= Clause("n.entity_type = ?", (query.entity_type,))
@@ -63,7 +63,7 @@ def list_entities(database: Database, query: EntityQuery) -> EntityPage:
             list(of_type.values),
         ).fetchall()
         direction = "DESC" if query.descending else "ASC"
-        keys = _keys(selection, covered, needed=query.sort in ("total_cost", "total_events"))
+        keys = _keys(cursor, selection, known, needed=query.sort in ("total_cost", "total_events"))
         found = cursor.execute(
             f"""WITH seen AS ({_SEEN}), keys AS ({keys.text})
             SELECT n.code, n.entity_type, n.entity_id, s.first_us, s.last_us FROM entities n
@@ -72,13 +72,13 @@ def list_entities(database: Database, query: EntityQuery) -> EntityPage:
             ORDER BY s.first_us IS NULL, {_SORT_KEYS[query.sort]} {direction},
             n.entity_type, n.entity_id LIMIT ? OFFSET ?""",  # noqa: S608
             [
-                *(query.account, query.account, covered),
+                *(query.account, query.account, known.commit_no),
                 *keys.values,
                 *of_type.values,
                 *(query.limit, query.offset),
             ],
         ).fetchall()
-        sums = _sums_by_entity(cursor, selection, covered, [row[0] for row in found])
+        sums = _sums_by_entity(cursor, selection, known, [row[0] for row in found])
     return EntityPage(
         entities=[
             EntityTotals(
@@ -103,15 +103,15 @@ def find_entity(
         if code is None:
             return None
         selection = select(cursor, EventFilter(account=account))
-        covered = rollup.watermark(cursor)
-        sums = _sums_by_entity(cursor, selection, covered, [code])
+        known = rollup.covered(cursor, account)
+        sums = _sums_by_entity(cursor, selection, known, [code])
         ((first_us, last_us),) = cursor.execute(
             """SELECT min(first_us), max(last_us) FROM (
             SELECT first_us, last_us FROM rollup_entity
             WHERE account = ? AND entity_code = ?
             UNION ALL SELECT ts, ts FROM events
             WHERE account = ? AND entity_code = ? AND commit_no > ?)""",
-            [account, code, account, code, covered],
+            [account, code, account, code, known.commit_no],
         ).fetchall()
     return EntityTotals(
         entity_type=entity_type,
@@ -130,19 +130,28 @@ def _matching(text: str, named: Sequence[tuple[str, str]]) -> Clause:
     )
 
 
-def _parts(selection: Selection, covered: int) -> list[rollup.Part]:
+def _parts(
+    cursor: duckdb.DuckDBPyConnection, selection: Selection, known: rollup.Covered
+) -> list[rollup.Part]:
     if selection.start_us >= selection.end_us:
         return [rollup.events_part(selection, 0, 0)]
     if selection.start_us == MIN_US and selection.end_us == MAX_US:
-        return rollup.parts_of_all_time(selection, covered)
-    return rollup.parts(selection, rollup.ENTITY_DAY, covered, selection.start_us, selection.end_us)
+        return rollup.parts_of_all_time(selection, known)
+    span_us = (selection.start_us, selection.end_us)
+    return rollup.parts(cursor, selection, rollup.ENTITY_DAY, known, span_us)
 
 
-def _keys(selection: Selection, covered: int, *, needed: bool) -> Clause:
+def _keys(
+    cursor: duckdb.DuckDBPyConnection,
+    selection: Selection,
+    known: rollup.Covered,
+    *,
+    needed: bool,
+) -> Clause:
     """Cost and events of each entity: what a page may be sorted by, and no more."""
     if not needed:
         return Clause("SELECT NULL::INTEGER AS entity_code")
-    pieces = _parts(selection, covered)
+    pieces = _parts(cursor, selection, known)
     return Clause(
         "SELECT entity_code, sum(cost_pico) AS cost_pico, sum(events) AS events FROM ("  # noqa: S608
         + " UNION ALL ".join(
@@ -157,7 +166,10 @@ def _keys(selection: Selection, covered: int, *, needed: bool) -> Clause:
 
 
 def _sums_by_entity(
-    cursor: duckdb.DuckDBPyConnection, selection: Selection, covered: int, codes: Sequence[int]
+    cursor: duckdb.DuckDBPyConnection,
+    selection: Selection,
+    known: rollup.Covered,
+    codes: Sequence[int],
 ) -> dict[int, Sums]:
     if not codes:
         return {}
@@ -165,7 +177,7 @@ def _sums_by_entity(
         chosen = Clause("entity_code = ?", (codes[0],))
     else:
         chosen = Clause("entity_code IN (SELECT unnest(?::INTEGER[]))", (list(codes),))
-    pieces = _parts(replace(selection, codes=selection.codes & chosen), covered)
+    pieces = _parts(cursor, replace(selection, codes=selection.codes & chosen), known)
     found = cursor.execute(
         f"SELECT entity_code, {ROLLUP_SUMS} FROM ("  # noqa: S608
         + " UNION ALL ".join(

@@ -146,8 +146,9 @@ def _find_window(
 ) -> _Window:
     """Count by slot of the grid, and find the slots of the page (and of the event after it)."""
     if selection.details is None:
-        covered = rollup.watermark(cursor)
-        pieces = rollup.parts(selection, grid, covered, selection.start_us, selection.end_us)
+        known = rollup.covered(cursor, selection.account)
+        span_us = (selection.start_us, selection.end_us)
+        pieces = rollup.parts(cursor, selection, grid, known, span_us)
     else:
         pieces = [rollup.events_part(selection, selection.start_us, selection.end_us)]
     counts = " UNION ALL ".join(

@@ -19,7 +19,7 @@ from typing import Final
 import duckdb
 
 from infraprism_server.clock import MICROSECONDS_PER_DAY, MICROSECONDS_PER_MINUTE
-from infraprism_server.event_store.duckdb.filters import Clause, Selection
+from infraprism_server.event_store.duckdb.filters import MAX_US, MIN_US, Clause, Selection
 from infraprism_server.event_store.duckdb.sums import EVENT_SUMS, ROLLUP_SUMS, SUM_NAMES
 
 FOLD_AFTER_EVENTS: Final = 200_000
@@ -30,6 +30,8 @@ the fewer cells they make."""
 MERGE_EVERY_FOLDS: Final = 8
 LOOSE_ROWS: Final = 20_000
 """Unmerged rows of one account and day, beyond as many as it has merged, that start a merge."""
+
+_QUARTERS_A_DAY: Final = 96
 
 # Integer division cuts towards zero: the shift of a million days makes it a floor.
 DAY_OF_TS: Final = "((ts + 86400000000000000) // 86400000000 - 1000000)::INTEGER"
@@ -61,10 +63,43 @@ class Part:
     rolled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What the rollups cover of an account's events, in a cursor's snapshot."""
+
+    commit_no: int
+    whole: bool
+    """Whether there is no event after it."""
+
+
 def watermark(cursor: duckdb.DuckDBPyConnection) -> int:
     """The last commit_no the rollups cover, in the cursor's snapshot."""
     rows = cursor.execute("SELECT watermark FROM rollup_state").fetchall()
     return int(rows[0][0])
+
+
+def covered(cursor: duckdb.DuckDBPyConnection, account: int) -> Covered:
+    """What the rollups cover of an account. A tail that is known to be empty is not planned."""
+    last = watermark(cursor)
+    tail = cursor.execute(
+        "SELECT 1 FROM events WHERE account = ? AND commit_no > ? LIMIT 1", [account, last]
+    ).fetchall()
+    return Covered(last, not tail)
+
+
+def folded_extent(cursor: duckdb.DuckDBPyConnection, account: int) -> tuple[int, int] | None:
+    """The timestamps of the oldest and the newest event that is folded."""
+    ((first, last),) = cursor.execute(
+        "SELECT min(slot), max(slot) FROM rollup_quarter WHERE account = ?", [account]
+    ).fetchall()
+    if first is None:
+        return None
+    (extent,) = cursor.execute(
+        "SELECT min(first_us), max(last_us) FROM rollup_entity_day"
+        " WHERE account = ? AND day IN (?, ?)",
+        [account, first // _QUARTERS_A_DAY, last // _QUARTERS_A_DAY],
+    ).fetchall()
+    return None if extent[0] is None else extent
 
 
 def events_part(selection: Selection, start_us: int, end_us: int) -> Part:
@@ -72,19 +107,26 @@ def events_part(selection: Selection, start_us: int, end_us: int) -> Part:
     return Part("events", selection.events(start_us, end_us), EVENT_SUMS, rolled=False)
 
 
-def parts_of_all_time(selection: Selection, covered: int) -> list[Part]:
+def _tail(selection: Selection, known: Covered, start_us: int, end_us: int) -> list[Part]:
+    """What of a range of time is not folded yet."""
+    if known.whole:
+        return []
+    part = events_part(selection, start_us, end_us)
+    return [replace(part, where=part.where & Clause("commit_no > ?", (known.commit_no,)))]
+
+
+def parts_of_all_time(selection: Selection, known: Covered) -> list[Part]:
     """Everything of some entities, from the rollup that has one cell each; no times, no models."""
-    tail = events_part(selection, selection.start_us, selection.end_us)
     return [
         Part("rollup_entity", selection.codes, ROLLUP_SUMS, rolled=True),
-        replace(tail, where=tail.where & Clause("commit_no > ?", (covered,))),
+        *_tail(selection, known, selection.start_us, selection.end_us),
     ]
 
 
 def parts_by_entity(
     cursor: duckdb.DuckDBPyConnection,
     selection: Selection,
-    covered: int,
+    known: Covered,
     start_us: int,
     end_us: int,
 ) -> list[Part] | None:
@@ -92,52 +134,73 @@ def parts_by_entity(
 
     None when something folded lies outside the range. For a selection without models or details.
     """
-    ((first_us, last_us),) = cursor.execute(
-        """SELECT min(first_us), max(last_us) FROM (
-        SELECT first_us, last_us FROM rollup_entity WHERE account = ?
-        UNION ALL SELECT first_us, last_us FROM rollup_entity_day
-        WHERE account = ? AND entity_code IS NULL)""",
-        [selection.account, selection.account],
-    ).fetchall()
-    if first_us is not None and not start_us <= first_us <= last_us < end_us:
+    extent = folded_extent(cursor, selection.account)
+    if extent is not None and not start_us <= extent[0] <= extent[1] < end_us:
         return None
     without = selection.codes & Clause("entity_code IS NULL")
-    tail = events_part(selection, start_us, end_us)
     return [
         Part("rollup_entity", selection.codes, ROLLUP_SUMS, rolled=True),
         Part("rollup_entity_day", without, ROLLUP_SUMS, rolled=True),
-        replace(tail, where=tail.where & Clause("commit_no > ?", (covered,))),
+        *_tail(selection, known, start_us, end_us),
     ]
 
 
 def parts(
-    selection: Selection, rollup: Rollup, covered: int, start_us: int, end_us: int
+    cursor: duckdb.DuckDBPyConnection,
+    selection: Selection,
+    rollup: Rollup,
+    known: Covered,
+    span_us: tuple[int, int],
 ) -> list[Part]:
     """A range of time from a rollup, its ragged edges and its tail from the event rows.
 
-    The selection must have no details; `covered` is the watermark.
+    A ragged edge beyond which its cell has nothing (the end is now) comes from the rollup too.
+    The selection must have no details.
     """
+    start_us, end_us = span_us
     first = -(-start_us // rollup.width_us)
     last = end_us // rollup.width_us
-    if first >= last:
+    if first > last:
         return [events_part(selection, start_us, end_us)]
+    edges: list[Part] = []
     inner_start_us, inner_end_us = first * rollup.width_us, last * rollup.width_us
-    tail = events_part(selection, inner_start_us, inner_end_us)
-    result = [
-        Part(
-            rollup.table,
-            selection.codes
-            & Clause(f"{rollup.column} >= ? AND {rollup.column} < ?", (first, last)),
-            ROLLUP_SUMS,
-            rolled=True,
-        ),
-        replace(tail, where=tail.where & Clause("commit_no > ?", (covered,))),
-    ]
     if start_us < inner_start_us:
-        result.append(events_part(selection, start_us, inner_start_us))
+        if _is_folded(cursor, selection, known, inner_start_us - rollup.width_us, start_us):
+            edges.append(events_part(selection, start_us, inner_start_us))
+        else:
+            first, inner_start_us = first - 1, start_us
     if inner_end_us < end_us:
-        result.append(events_part(selection, inner_end_us, end_us))
-    return result
+        if _is_folded(cursor, selection, known, end_us, inner_end_us + rollup.width_us):
+            edges.append(events_part(selection, inner_end_us, end_us))
+        else:
+            last, inner_end_us = last + 1, end_us
+    if first == last:  # two edges, nothing between them
+        return [events_part(selection, start_us, end_us)]
+    inner = selection.codes & Clause(f"{rollup.column} >= ? AND {rollup.column} < ?", (first, last))
+    return [
+        Part(rollup.table, inner, ROLLUP_SUMS, rolled=True),
+        *_tail(selection, known, inner_start_us, inner_end_us),
+        *edges,
+    ]
+
+
+def _is_folded(
+    cursor: duckdb.DuckDBPyConnection,
+    selection: Selection,
+    known: Covered,
+    start_us: int,
+    end_us: int,
+) -> bool:
+    """Whether the rollups hold an event of the account in a range of time."""
+    if start_us < MIN_US or end_us > MAX_US:
+        return False
+    return bool(
+        cursor.execute(
+            "SELECT 1 FROM events WHERE account = ? AND ts >= ? AND ts < ? AND commit_no <= ?"
+            " LIMIT 1",
+            [selection.account, start_us, end_us, known.commit_no],
+        ).fetchall()
+    )
 
 
 # Folding and merging speak of every account at once: nobody reads their result, only sums by it.
@@ -268,7 +331,7 @@ class Folding:
 
 
 def _merge_day(connection: duckdb.DuckDBPyConnection, account: int, day: int) -> None:
-    slots = (day * 96, day * 96 + 96)
+    slots = (day * _QUARTERS_A_DAY, (day + 1) * _QUARTERS_A_DAY)
     connection.execute("BEGIN TRANSACTION")
     connection.execute(_MERGED_DAY, [account, day])
     connection.execute(_MERGED_QUARTERS, [account, *slots])

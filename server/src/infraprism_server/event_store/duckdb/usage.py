@@ -97,18 +97,21 @@ def usage(
 
 
 def find_extent(database: Database, account: int) -> tuple[int, int] | None:
-    """The oldest and the newest timestamp: of entities, of events without one, and of the tail."""
+    """The oldest and the newest timestamp: of what is folded, and of the tail."""
     with database.snapshot() as cursor:
+        folded = rollup.folded_extent(cursor, account)
+        known = rollup.covered(cursor, account)
+        if known.whole:
+            return folded
         ((first_us, last_us),) = cursor.execute(
-            """SELECT min(first_us), max(last_us) FROM (
-            SELECT min(first_us) AS first_us, max(last_us) AS last_us FROM rollup_entity
-            WHERE account = ?
-            UNION ALL SELECT min(first_us), max(last_us) FROM rollup_entity_day
-            WHERE account = ? AND entity_code IS NULL
-            UNION ALL SELECT min(ts), max(ts) FROM events WHERE account = ? AND commit_no > ?)""",
-            [account, account, account, rollup.watermark(cursor)],
+            "SELECT min(ts), max(ts) FROM events WHERE account = ? AND commit_no > ?",
+            [account, known.commit_no],
         ).fetchall()
-    return None if first_us is None else (first_us, last_us)
+    return (
+        (first_us, last_us)
+        if folded is None
+        else (min(first_us, folded[0]), max(last_us, folded[1]))
+    )
 
 
 def list_unpriced(database: Database, account: int) -> list[UnpricedModel]:
@@ -173,13 +176,13 @@ def _pieces(
     """Where the sums come from: the parts cover each event of the span exactly once."""
     if grid is None:
         return [rollup.events_part(selection, *span_us)]
-    covered = rollup.watermark(cursor)
+    known = rollup.covered(cursor, selection.account)
     by_entity = groups.columns == ("entity_code",) and len(query.bounds_us) == 2
     if by_entity and query.filter.model is None and query.filter.provider is None:
-        pieces = rollup.parts_by_entity(cursor, selection, covered, *span_us)
+        pieces = rollup.parts_by_entity(cursor, selection, known, *span_us)
         if pieces is not None:
             return pieces
-    return rollup.parts(selection, grid, covered, *span_us)
+    return rollup.parts(cursor, selection, grid, known, span_us)
 
 
 def _groups(query: UsageQuery) -> _Groups:
@@ -326,8 +329,9 @@ def _union(
     clauses: list[Clause] = []
     for piece in pieces:
         if piece.rolled and grid is not None:
-            # Outer edges may lie inside a cell: those events are pieces of their own.
-            bounds = tuple(bound // grid.width_us for bound in query.bounds_us)
+            # Outer edges may lie inside a cell: it counts whole, or those events are pieces.
+            *before, end = query.bounds_us
+            bounds = (*(bound // grid.width_us for bound in before), -(-end // grid.width_us))
             bucket, edges = bucket_of(grid.column, bounds)
         else:
             bucket, edges = bucket_of("ts", query.bounds_us)
