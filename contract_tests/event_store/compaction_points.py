@@ -21,7 +21,7 @@ from contract_tests.event_store.engines import INSTANCE
 from contract_tests.event_store.kill_points import verify_promises
 from infraprism_server.clock import SystemClock
 from infraprism_server.event_store.duckdb.database import Database
-from infraprism_server.event_store.duckdb.rollup import Folding
+from infraprism_server.event_store.duckdb.folding import Folding
 from infraprism_server.event_store.duckdb.store import DuckDBEventStore
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -10,8 +10,8 @@ from infraprism_server.event_store.contract import EventStore
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.deleting import Slicing
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
+from infraprism_server.event_store.duckdb.folding import Folding
 from infraprism_server.event_store.duckdb.recent_ids import RecentIds
-from infraprism_server.event_store.duckdb.rollup import Folding
 from infraprism_server.event_store.duckdb.store import DuckDBEventStore, open_event_store
 
 INSTANCE = "ins_test"

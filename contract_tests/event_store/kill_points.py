@@ -23,7 +23,7 @@ from infraprism_server.clock import SystemClock
 from infraprism_server.event_store.contract import EventFilter, Outcome, UsageQuery
 from infraprism_server.event_store.duckdb.commit_record import CommitRecord
 from infraprism_server.event_store.duckdb.database import FILE_NAME, Database
-from infraprism_server.event_store.duckdb.rollup import Folding
+from infraprism_server.event_store.duckdb.folding import Folding
 from infraprism_server.event_store.duckdb.store import DuckDBEventStore
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -20,7 +20,7 @@ from infraprism_server.errors import Unavailable
 from infraprism_server.event_store.contract import Event, EventFilter, EventStore
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.deleting import Slicing
-from infraprism_server.event_store.duckdb.rollup import Folding
+from infraprism_server.event_store.duckdb.folding import Folding
 from infraprism_server.event_store.duckdb.store import DuckDBEventStore
 
 _BATCH_EVENTS = 400

@@ -23,7 +23,7 @@ from infraprism_server.event_store.duckdb.commit_record import (
 )
 from infraprism_server.event_store.duckdb.database import FILE_NAME as EVENTS_NAME
 from infraprism_server.event_store.duckdb.database import Database
-from infraprism_server.event_store.duckdb.rollup import Folding
+from infraprism_server.event_store.duckdb.folding import Folding
 from infraprism_server.event_store.duckdb.store import DuckDBEventStore
 
 SEED = 20260202

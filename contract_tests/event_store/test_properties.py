@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
@@ -247,6 +248,24 @@ def test_usage_equals_the_model(
         assert store.usage(query) == model.usage(query)
     assert store.list_unpriced(account) == model.unpriced()
     assert store.find_extent(account) == model.extent()
+
+
+@pytest.mark.parametrize("limit", [1, 50])
+@pytest.mark.parametrize("field", ["entity_type", "entity_id"])
+def test_an_account_without_entities_is_grouped_by_them(
+    store: EventStore, next_account, field: str, limit: int
+) -> None:
+    """DuckDB 2.0 sorted the union of a join known to be empty in bytes."""
+    store.append(next(next_account), [samples.event(1)]).result()
+    account, model = next(next_account), Model()
+    event = samples.event(0, web_search_requests=1_000, entity_type=None, entity_id=None)
+    play(store, account, model, [("append", [event])])
+    hours = tuple(samples.NOON + hour * MICROSECONDS_PER_HOUR for hour in range(5))
+    for bounds in (hours, (hours[0], hours[-1])):
+        query = UsageQuery(
+            filter=EventFilter(account=account), bounds_us=bounds, group_by=(field,), limit=limit
+        )
+        assert store.usage(query) == model.usage(query)
 
 
 @_settings

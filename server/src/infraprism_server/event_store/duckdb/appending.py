@@ -20,9 +20,9 @@ from infraprism_server.event_store.duckdb.duplicates import (
     find_stored,
     outcome_beside,
 )
+from infraprism_server.event_store.duckdb.folding import Folding
 from infraprism_server.event_store.duckdb.recent_ids import RecentIds
 from infraprism_server.event_store.duckdb.repricing import apply_changes
-from infraprism_server.event_store.duckdb.rollup import Folding
 from infraprism_server.event_store.duckdb.rows import Part
 from infraprism_server.ids import event_key
 
@@ -169,9 +169,13 @@ class Appender:
         self._note()
         return int(table.num_rows)
 
-    def tidy(self) -> bool:
-        """Fold one chunk when the tail is long. Answers whether there was something to do."""
-        if not self._folding.due():
+    def tidy_in(self, now: float) -> float | None:
+        """Seconds until there is something to tidy; None: not before more is appended."""
+        return self._folding.due_in(now)
+
+    def tidy(self, now: float) -> bool:
+        """Fold one chunk when it is due. Answers whether there was something to do."""
+        if self._folding.due_in(now) != 0:
             return False
         connection = self._database.connection
         try:

@@ -92,6 +92,9 @@ class Database:
             # Merging small row groups takes 100 to 250 ms each, and commits wait for it: one a
             # checkpoint keeps up.
             "max_vacuum_tasks": "1",
+            # DuckDB 2.0 sorts the union of a join that is known to be empty in columns narrower
+            # than their values (usage.py): a sort that is never narrowed can not fail so.
+            "disabled_optimizers": "compressed_materialization",
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
             "allow_community_extensions": "false",

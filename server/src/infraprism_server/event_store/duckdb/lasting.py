@@ -19,8 +19,8 @@ from infraprism_server.event_store.duckdb import deleting, schema
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
 from infraprism_server.event_store.duckdb.filters import entity_hash, find_entity_code, select
+from infraprism_server.event_store.duckdb.folding import Folding
 from infraprism_server.event_store.duckdb.recent_ids import RecentIds
-from infraprism_server.event_store.duckdb.rollup import Folding
 from infraprism_server.event_store.duckdb.telling import TellingAppender
 
 MOST_AT_ONCE: Final = 20_000

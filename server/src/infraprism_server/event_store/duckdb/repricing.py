@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from infraprism_server.event_store.contract import CostChange
-from infraprism_server.event_store.duckdb.rollup import CORRECT
+from infraprism_server.event_store.duckdb.folding import CORRECT
 from infraprism_server.event_store.duckdb.schema import COST_SOURCES
 
 _REPORTED: Final = COST_SOURCES.index("reported")

@@ -4,15 +4,10 @@ A rollup row is a sum over some events of its cell; a cell may have several rows
 them up. That makes every change an insert: folding new events, and the difference a repricing
 makes. The rollups cover exactly the events whose commit_no is up to the watermark; readers add
 the events after it from the table itself, in the same snapshot, so answers are always exact.
-
-The writer folds between commits, in chunks that bound how long a commit can wait, and merges the
-rows of one account and day, or of one block of entities, at a time when they have become many
-more than their cells.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,18 +15,9 @@ import duckdb
 
 from infraprism_server.clock import MICROSECONDS_PER_DAY, MICROSECONDS_PER_MINUTE
 from infraprism_server.event_store.duckdb.filters import MAX_US, MIN_US, Clause, Selection
-from infraprism_server.event_store.duckdb.sums import EVENT_SUMS, ROLLUP_SUMS, SUM_NAMES
+from infraprism_server.event_store.duckdb.sums import EVENT_SUMS, ROLLUP_SUMS
 
-FOLD_AFTER_EVENTS: Final = 200_000
-"""How long the tail that readers sum from the table may become."""
-FOLD_CHUNK_EVENTS: Final = 100_000
-"""Events folded at once, about 50 ms: more only when a single commit holds more. The more at once,
-the fewer cells they make."""
-MERGE_EVERY_FOLDS: Final = 8
-LOOSE_ROWS: Final = 20_000
-"""Unmerged rows of one account and day, beyond as many as it has merged, that start a merge."""
-
-_QUARTERS_A_DAY: Final = 96
+QUARTERS_A_DAY: Final = 96
 
 # Integer division cuts towards zero: the shift of a million days makes it a floor.
 DAY_OF_TS: Final = "((ts + 86400000000000000) // 86400000000 - 1000000)::INTEGER"
@@ -97,7 +83,7 @@ def folded_extent(cursor: duckdb.DuckDBPyConnection, account: int) -> tuple[int,
     (extent,) = cursor.execute(
         "SELECT min(first_us), max(last_us) FROM rollup_entity_day"
         " WHERE account = ? AND day IN (?, ?)",
-        [account, first // _QUARTERS_A_DAY, last // _QUARTERS_A_DAY],
+        [account, first // QUARTERS_A_DAY, last // QUARTERS_A_DAY],
     ).fetchall()
     return None if extent[0] is None else extent
 
@@ -201,183 +187,3 @@ def _is_folded(
             [selection.account, start_us, end_us, known.commit_no],
         ).fetchall()
     )
-
-
-# Folding and merging speak of every account at once: nobody reads their result, only sums by it.
-_FOLD: Final = (
-    f"""INSERT INTO rollup_entity_day
-    SELECT account, {DAY_OF_TS} AS day, entity_code, model_code, false, min(ts), max(ts),
-    {EVENT_SUMS} FROM events WHERE commit_no > ? AND commit_no <= ?
-    GROUP BY account, day, entity_code, model_code""",  # noqa: S608
-    f"""INSERT INTO rollup_quarter
-    SELECT account, {QUARTER_OF_TS} AS slot, model_code, false,
-    {EVENT_SUMS} FROM events WHERE commit_no > ? AND commit_no <= ?
-    GROUP BY account, slot, model_code""",  # noqa: S608
-    f"""INSERT INTO rollup_entity
-    SELECT account, entity_code, false, min(ts), max(ts), {EVENT_SUMS} FROM events
-    WHERE commit_no > ? AND commit_no <= ? AND entity_code IS NOT NULL
-    GROUP BY account, entity_code""",  # noqa: S608
-)
-
-_LOOSE_DAYS: Final = """
-    SELECT account, day FROM rollup_entity_day GROUP BY account, day
-    HAVING count(*) FILTER (NOT merged) > ? + count(*) FILTER (merged)
-    ORDER BY count(*) DESC LIMIT 1
-"""
-
-_MERGED_DAY: Final = f"""
-    CREATE OR REPLACE TEMP TABLE days AS
-    SELECT account, day, entity_code, model_code, true AS merged,
-    min(first_us) AS first_us, max(last_us) AS last_us, {ROLLUP_SUMS}
-    FROM rollup_entity_day WHERE account = ? AND day = ?
-    GROUP BY account, day, entity_code, model_code ORDER BY entity_code, model_code
-"""  # noqa: S608
-
-_MERGED_QUARTERS: Final = f"""
-    CREATE OR REPLACE TEMP TABLE quarters AS
-    SELECT account, slot, model_code, true AS merged, {ROLLUP_SUMS}
-    FROM rollup_quarter WHERE account = ? AND slot >= ? AND slot < ?
-    GROUP BY account, slot, model_code ORDER BY slot, model_code
-"""  # noqa: S608
-
-# A block bounds what one merge takes, however many entities an account has.
-_ENTITIES_PER_BLOCK: Final = 16_384
-
-_LOOSE_BLOCKS: Final = f"""
-    SELECT account, entity_code // {_ENTITIES_PER_BLOCK} AS block FROM rollup_entity
-    GROUP BY account, block HAVING count(*) FILTER (NOT merged) > ? + count(*) FILTER (merged)
-    ORDER BY count(*) DESC LIMIT 1
-"""  # noqa: S608
-
-_MERGED_BLOCK: Final = f"""
-    CREATE OR REPLACE TEMP TABLE block AS SELECT account, entity_code, true AS merged,
-    min(first_us) AS first_us, max(last_us) AS last_us, {ROLLUP_SUMS}
-    FROM rollup_entity WHERE account = ? AND entity_code >= ? AND entity_code < ?
-    GROUP BY account, entity_code ORDER BY entity_code
-"""  # noqa: S608
-
-
-class Folding:
-    """The writer's book of what is not folded yet."""
-
-    def __init__(
-        self,
-        *,
-        after_events: int = FOLD_AFTER_EVENTS,
-        chunk_events: int = FOLD_CHUNK_EVENTS,
-        loose_rows: int = LOOSE_ROWS,
-        merge_every_folds: int = MERGE_EVERY_FOLDS,
-    ) -> None:
-        self.watermark = 0
-        self._after_events = after_events
-        self._chunk_events = chunk_events
-        self._loose_rows = loose_rows
-        self._merge_every_folds = merge_every_folds
-        self._tail: deque[tuple[int, int]] = deque()
-        self._tail_events = 0
-        self._folds = 0
-
-    def load(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Find the tail of a file that was just opened."""
-        self.watermark = watermark(connection)
-        self._tail = deque(
-            connection.execute(
-                "SELECT commit_no, count(*) FROM events WHERE commit_no > ?"
-                " GROUP BY commit_no ORDER BY commit_no",
-                [self.watermark],
-            ).fetchall()
-        )
-        self._tail_events = sum(count for _, count in self._tail)
-
-    def appended(self, commit_no: int, count: int) -> None:
-        """A commit has added events."""
-        self._tail.append((commit_no, count))
-        self._tail_events += count
-
-    def due(self) -> bool:
-        """Whether the tail is long enough for another chunk."""
-        return self._tail_events > self._after_events
-
-    def fold_chunk(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Move the oldest part of the tail into the rollups, in one transaction."""
-        count, taken, last = 0, 0, self.watermark
-        for commit_no, events in self._tail:
-            if count and count + events > self._chunk_events:
-                break
-            count, taken, last = count + events, taken + 1, commit_no
-        connection.execute("BEGIN TRANSACTION")
-        for statement in _FOLD:
-            connection.execute(statement, [self.watermark, last])
-        connection.execute("UPDATE rollup_state SET watermark = ?", [last])
-        connection.execute("COMMIT")
-        self.watermark = last
-        self._tail_events -= count
-        for _ in range(taken):
-            self._tail.popleft()
-        self._folds += 1
-
-    def merge_if_loose(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Every few folds, merge what has the most to gain, until nothing has much."""
-        if self._folds < self._merge_every_folds:
-            return
-        days = connection.execute(_LOOSE_DAYS, [self._loose_rows]).fetchall()
-        blocks = connection.execute(_LOOSE_BLOCKS, [self._loose_rows]).fetchall()
-        if days:
-            _merge_day(connection, *days[0])
-        elif blocks:
-            _merge_block(connection, *blocks[0])
-        else:
-            self._folds = 0
-
-
-def _merge_day(connection: duckdb.DuckDBPyConnection, account: int, day: int) -> None:
-    slots = (day * _QUARTERS_A_DAY, (day + 1) * _QUARTERS_A_DAY)
-    connection.execute("BEGIN TRANSACTION")
-    connection.execute(_MERGED_DAY, [account, day])
-    connection.execute(_MERGED_QUARTERS, [account, *slots])
-    connection.execute(
-        "DELETE FROM rollup_entity_day WHERE account = ? AND day = ?", [account, day]
-    )
-    connection.execute(
-        "DELETE FROM rollup_quarter WHERE account = ? AND slot >= ? AND slot < ?",
-        [account, *slots],
-    )
-    connection.execute("INSERT INTO rollup_entity_day SELECT * FROM days")
-    connection.execute("INSERT INTO rollup_quarter SELECT * FROM quarters")
-    connection.execute("DROP TABLE days")
-    connection.execute("DROP TABLE quarters")
-    connection.execute("COMMIT")
-
-
-def _merge_block(connection: duckdb.DuckDBPyConnection, account: int, block: int) -> None:
-    codes = (block * _ENTITIES_PER_BLOCK, (block + 1) * _ENTITIES_PER_BLOCK)
-    connection.execute("BEGIN TRANSACTION")
-    connection.execute(_MERGED_BLOCK, [account, *codes])
-    connection.execute(
-        "DELETE FROM rollup_entity WHERE account = ? AND entity_code >= ? AND entity_code < ?",
-        [account, *codes],
-    )
-    connection.execute("INSERT INTO rollup_entity SELECT * FROM block")
-    connection.execute("DROP TABLE block")
-    connection.execute("COMMIT")
-
-
-_CHANGED_SUMS: Final = """0, 0, sum(unpriced_change), sum(cost_change), sum(reported_change),
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0"""
-
-CORRECT: Final = (
-    f"""INSERT INTO rollup_entity_day
-    SELECT account, {DAY_OF_TS} AS day, entity_code, model_code, false, NULL, NULL,
-    {_CHANGED_SUMS} FROM differences WHERE commit_no <= ?
-    GROUP BY account, day, entity_code, model_code""",  # noqa: S608
-    f"""INSERT INTO rollup_quarter
-    SELECT account, {QUARTER_OF_TS} AS slot, model_code, false,
-    {_CHANGED_SUMS} FROM differences WHERE commit_no <= ?
-    GROUP BY account, slot, model_code""",  # noqa: S608
-    f"""INSERT INTO rollup_entity SELECT account, entity_code, false, NULL, NULL, {_CHANGED_SUMS}
-    FROM differences WHERE commit_no <= ? AND entity_code IS NOT NULL
-    GROUP BY account, entity_code""",  # noqa: S608
-)
-"""Add what a repricing changed, from an arrow table `differences`, up to the watermark."""
-
-assert SUM_NAMES.startswith("events, errors, unpriced_events, cost_pico, reported_cost_pico, ")

@@ -41,10 +41,10 @@ from infraprism_server.event_store.duckdb import (
 from infraprism_server.event_store.duckdb.compaction import Rewriting
 from infraprism_server.event_store.duckdb.database import Database, startup_error
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
+from infraprism_server.event_store.duckdb.folding import Folding
 from infraprism_server.event_store.duckdb.lasting import LastingAppender, find_unused
 from infraprism_server.event_store.duckdb.long_reads import TIMEOUT_SECONDS, LongReads
 from infraprism_server.event_store.duckdb.recent_ids import RecentIds
-from infraprism_server.event_store.duckdb.rollup import Folding
 from infraprism_server.event_store.duckdb.writer import Writer
 from infraprism_server.event_store.hourly_costs import HourlyCosts
 from infraprism_server.event_store.lasting import BackedUp, Compacted, Tell

@@ -31,6 +31,9 @@ from infraprism_server.one_core import stay_on_one_core
 GATHER_SECONDS: Final = 0.008
 GATHER_GAP_SECONDS: Final = 0.0015
 GATHER_EVENTS: Final = 10_000
+REST_SECONDS: Final = 0.05
+"""Between two chunks of tidying while nothing arrives, so that whoever comes waits for one."""
+RETRY_TIDYING_SECONDS: Final = 10.0
 
 _CLOSED = "the event store is closing"
 _STORAGE_PROBLEM = (
@@ -68,6 +71,7 @@ class Writer:
         self._closing = False
         self._abandoned = False
         self._broken = False
+        self._tidy_from = 0.0
         self.problem: str | None = None
         """One sentence while the last write failed for the disk's sake."""
         self._thread = threading.Thread(target=self._run, name="event-writer", daemon=True)
@@ -130,10 +134,11 @@ class Writer:
         while True:
             with self._arrived:
                 while not self._queue and not self._closing:
-                    self._arrived.wait()
-                if not self._queue:
+                    if not self._arrived.wait(self._rest_seconds()):
+                        break
+                if not self._queue and self._closing:
                     return
-                group = self._gather()
+                group = self._gather() if self._queue else ()
             if self._abandoned:
                 for item in group:
                     _fail(item, Unavailable(_CLOSED))
@@ -245,13 +250,23 @@ class Writer:
         except (duckdb.Error, StartupError) as error:
             self._after_failure(error)
 
+    def _rest_seconds(self) -> float | None:
+        """How long to wait for more before tidying up; None: until it arrives."""
+        if self._broken or self._abandoned:
+            return None
+        now = time.monotonic()
+        seconds = self._appender.tidy_in(now)
+        return None if seconds is None else max(seconds, REST_SECONDS, self._tidy_from - now)
+
     def _tidy(self) -> None:
         """Fold what is due. A failure here concerns no one's events: it is tried again later."""
-        if self._broken or self._abandoned:
+        now = time.monotonic()
+        if self._broken or self._abandoned or now < self._tidy_from:
             return
         try:
-            self._appender.tidy()
+            self._appender.tidy(now)
         except duckdb.Error as error:
+            self._tidy_from = now + RETRY_TIDYING_SECONDS
             self._after_failure(error)
             self._try_to_mend()
 
