@@ -250,6 +250,29 @@ def test_usage_equals_the_model(
     assert store.find_extent(account) == model.extent()
 
 
+@pytest.mark.parametrize("number", [999, 1_000, 1_001, 1_100])
+def test_a_session_of_any_length_is_paged_through(
+    store: EventStore, next_account, number: int
+) -> None:
+    account = next(next_account)
+    events = [
+        samples.event(place, session_id="long", timestamp_us=samples.NOON + place // 2)
+        for place in range(number)
+    ]
+    store.append(account, [*events, samples.event(number, session_id="other")]).result()
+    newest = sorted(events, key=lambda event: (event.timestamp_us, event.id), reverse=True)
+    where = EventFilter(account=account, session_id="long")
+    found: list[Event] = []
+    after: Position | None = None
+    while len(found) == 0 or after is not None:
+        page = store.list_events(where, limit=333, after=after)
+        assert page.total == number
+        assert page.events == store.list_events(where, limit=333, offset=len(found)).events
+        found += page.events
+        after = page.next_position
+    assert found == newest
+
+
 @pytest.mark.parametrize("limit", [1, 50])
 @pytest.mark.parametrize("field", ["entity_type", "entity_id"])
 def test_an_account_without_entities_is_grouped_by_them(

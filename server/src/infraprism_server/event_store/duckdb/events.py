@@ -2,7 +2,8 @@
 
 A page is found in three steps, so that its cost depends on the page and not on how deep it lies:
 count the matching events by day (which gives the exact total and the days the page lies in), sort
-ids and row numbers of those days alone, then read the rows of the page.
+ids and row numbers of those days alone, then read the rows of the page. A session has few events:
+they are all found by one look at the column.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 from uuid import UUID
 
 import duckdb
@@ -25,8 +26,12 @@ from infraprism_server.ids import event_key
 
 _SCAN_SLICE_EVENTS: Final = 50_000
 _MOST_TRIES: Final = 20
+_FEW: Final = 1_000
+"""Matching events that are sorted here rather than looked for twice."""
 
 _Answer = TypeVar("_Answer")
+_Found: TypeAlias = tuple[int, UUID, int]
+"""A row's number, its id and its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,11 @@ def list_events(
         selection = select(cursor, where)
         if selection.nothing or selection.start_us >= selection.end_us:
             return EventPage(events=[], total=0, next_position=None)
+        if where.session_id is not None:
+            with database.long_reads.turn():
+                few = _find_few(cursor, selection)
+            if few is not None:
+                return _page_of(cursor, where.account, few, limit=limit, offset=offset, after=after)
         grid = rollup.ENTITY_DAY if selection.by_entity or selection.details else rollup.QUARTER
         # Without sums made beforehand to count by, every event of the range is looked at.
         with database.long_reads.turn() if selection.details else nullcontext():
@@ -90,14 +100,51 @@ def list_events(
             " ORDER BY ts DESC, id DESC LIMIT ? OFFSET ?",
             [*condition.values, limit + 1, offset - window.before],
         ).fetchall()
-        page = [(rowid, uuid) for rowid, uuid, _ in found[:limit]]
-        events = rows.read_found(cursor, where.account, page)
-        more = offset + len(events) < window.total if after is None else len(found) > limit
-        last = found[: len(events)][-1:] if more else []
-        position = Position(last[0][2], last[0][1].bytes) if last else None
-        return EventPage(events=events, total=window.total, next_position=position)
+        return _page(cursor, where.account, found, limit=limit, total=window.total)
 
     return _while_rows_stay(database, find)
+
+
+def _find_few(cursor: duckdb.DuckDBPyConnection, selection: Selection) -> list[_Found] | None:
+    """What matches, in no order; None: more than a few."""
+    condition = selection.events(selection.start_us, selection.end_us)
+    found: list[_Found] = cursor.execute(
+        f"SELECT rowid, id, ts FROM events WHERE {condition.text} LIMIT ?",  # noqa: S608
+        [*condition.values, _FEW + 1],
+    ).fetchall()
+    return None if len(found) > _FEW else found
+
+
+def _page_of(
+    cursor: duckdb.DuckDBPyConnection,
+    account: int,
+    few: list[_Found],
+    *,
+    limit: int,
+    offset: int,
+    after: Position | None,
+) -> EventPage:
+    """A page of events that are all at hand."""
+    order = sorted(few, key=lambda found: (found[2], found[1]), reverse=True)
+    if after is not None:
+        position = (after.timestamp_us, UUID(bytes=after.key))
+        order = [found for found in order if (found[2], found[1]) < position]
+    return _page(cursor, account, order[offset : offset + limit + 1], limit=limit, total=len(few))
+
+
+def _page(
+    cursor: duckdb.DuckDBPyConnection,
+    account: int,
+    found: list[_Found],
+    *,
+    limit: int,
+    total: int,
+) -> EventPage:
+    """The events of a page, of which one more than fit are found where there is one."""
+    events = rows.read_found(cursor, account, [(rowid, uuid) for rowid, uuid, _ in found[:limit]])
+    last = found[: len(events)][-1:] if len(found) > limit else []
+    position = Position(last[0][2], last[0][1].bytes) if last else None
+    return EventPage(events=events, total=total, next_position=position)
 
 
 def scan_events(
