@@ -20,13 +20,13 @@ from infraprism_server.event_store.contract import (
     GroupValue,
     Outcome,
     Position,
-    Sums,
     TagKey,
     UnpricedModel,
     UsagePage,
     UsageQuery,
     UsageRow,
 )
+from infraprism_server.event_store.sums import Sums
 from infraprism_server.ids import event_key
 
 _ADDED = (
@@ -195,7 +195,7 @@ class Model:
         for (bucket, group), events in cells.items():
             shown[bucket, group if group in kept else None] += events
         rows = [
-            UsageRow(bucket=bucket, group=group, sums=sums(events))
+            UsageRow(bucket=bucket, group=group, sums=sums(events, query.only))
             for (bucket, group), events in shown.items()
         ]
         rows.sort(
@@ -209,7 +209,7 @@ class Model:
         return UsagePage(
             rows=rows[query.offset : query.offset + query.limit],
             total=len(rows),
-            totals=sums(event for events in shown.values() for event in events),
+            totals=sums((event for events in shown.values() for event in events), query.only),
         )
 
     def extent(self) -> tuple[int, int] | None:
@@ -276,7 +276,7 @@ def nulls_last(group: tuple[GroupValue, ...]) -> tuple[tuple[bool, GroupValue], 
     return tuple((value is None, "" if value is None else value) for value in group)
 
 
-def sums(events: Iterable[Event]) -> Sums:
+def sums(events: Iterable[Event], only: frozenset[str] = frozenset()) -> Sums:
     total: dict[str, int] = defaultdict(int)
     for event in events:
         total["events"] += 1
@@ -287,4 +287,5 @@ def sums(events: Iterable[Event]) -> Sums:
         total["latency_events"] += event.latency_ms is not None
         for field in _ADDED:
             total[field] += getattr(event, field)
-    return Sums(**total)
+    wanted = {*only, "cost_pico"} if only else set(total)
+    return Sums(**{name: value for name, value in total.items() if name in wanted})

@@ -22,6 +22,7 @@ from infraprism_server.event_store.contract import (
     UsageQuery,
 )
 from infraprism_server.event_store.event_columns import EventColumns
+from infraprism_server.event_store.sums import Sums
 
 Step = tuple[str, Sequence[Any]]
 
@@ -219,6 +220,7 @@ def test_lists_of_events_equal_the_model(
     top=st.none() | st.integers(1, 3),
     limit=st.integers(1, 50),
     offset=st.sampled_from([0, 0, 0, 2, 50]),
+    only=st.just(frozenset()) | st.frozensets(st.sampled_from(Sums.__struct_fields__), max_size=3),
 )
 def test_usage_equals_the_model(
     store: EventStore,
@@ -231,8 +233,9 @@ def test_usage_equals_the_model(
     top: int | None,
     limit: int,
     offset: int,
+    only: frozenset[str],
 ) -> None:
-    """Any filter, buckets, groups and top: rows, their order, their number and the totals."""
+    """Any filter, buckets, groups, top and sums: rows, their order, their number, the totals."""
     account, model = next(next_account), Model()
     play(store, account, model, history)
     for filtered in (where, {}):
@@ -243,6 +246,7 @@ def test_usage_equals_the_model(
             top=top,
             limit=limit,
             offset=offset,
+            only=only,
         )
         note(repr(query))
         assert store.usage(query) == model.usage(query)

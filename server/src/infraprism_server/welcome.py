@@ -9,7 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from infraprism_server.event_store.contract import Sums
+from infraprism_server.event_store.sums import Sums
 from infraprism_server.http.addresses import is_loopback
 from infraprism_server.money import decimal_from_pico
 from infraprism_server.settings import Settings

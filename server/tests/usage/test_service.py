@@ -15,8 +15,8 @@ from sqlalchemy import Engine
 from infraprism_server.accounts.service import AccountService, NewAccount
 from infraprism_server.clock import FixedClock, from_us
 from infraprism_server.errors import InvalidRequest
-from infraprism_server.event_store.contract import Sums
 from infraprism_server.event_store.duckdb.store import open_event_store
+from infraprism_server.event_store.sums import Sums
 from infraprism_server.events.service import EventService
 from infraprism_server.ids import new_id
 from infraprism_server.pricing.price_book import PriceBook

@@ -11,6 +11,7 @@ from infraprism_server.anomalies.history import Floats, History
 from infraprism_server.anomalies.store import AnomalyRow, PlannedRow
 from infraprism_server.clock import MICROSECONDS_PER_HOUR
 from infraprism_server.event_store.contract import EventFilter, EventStore, UsageQuery
+from infraprism_server.event_store.sums import COST
 
 Name = tuple[str, str]
 TOTAL: Name = ("", "")
@@ -62,7 +63,9 @@ def read_one(store: EventStore, account: int, name: Name, first_hour: int, end_h
     if name != TOTAL:
         where = EventFilter(account=account, entity_type=name[0], entity_id=name[1])
     bounds = tuple(hour * MICROSECONDS_PER_HOUR for hour in range(first_hour, end_hour + 1))
-    page = store.usage(UsageQuery(filter=where, bounds_us=bounds, limit=len(bounds)))
+    page = store.usage(
+        UsageQuery(filter=where, bounds_us=bounds, limit=len(bounds), only=COST | {"events"})
+    )
     exact_pico = [0] * (end_hour - first_hour)
     for row in page.rows:
         exact_pico[row.bucket] = row.sums.cost_pico

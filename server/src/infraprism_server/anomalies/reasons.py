@@ -21,6 +21,7 @@ from infraprism_server.event_store.contract import (
     TagKey,
     UsageQuery,
 )
+from infraprism_server.event_store.sums import COST
 
 CONTRIBUTORS: Final = 3
 _LOOKED_AT: Final = 200
@@ -39,7 +40,8 @@ def detail_of(
     where = EventFilter(account=account, start_us=start_us, end_us=end_us)
     if name != TOTAL:
         where = msgspec.structs.replace(where, entity_type=name[0], entity_id=name[1])
-    actual = store.usage(UsageQuery(filter=where, bounds_us=(start_us, end_us))).totals.cost_pico
+    asked = UsageQuery(filter=where, bounds_us=(start_us, end_us), only=COST)
+    actual = store.usage(asked).totals.cost_pico
     contributors = _contributors(store, where, start_us, end_us)
     amounts = {
         "actual_pico": actual,
@@ -115,7 +117,11 @@ def _by(store: EventStore, where: EventFilter, field: GroupField | TagKey) -> di
     assert where.start_us is not None
     assert where.end_us is not None
     query = UsageQuery(
-        filter=where, bounds_us=(where.start_us, where.end_us), group_by=(field,), limit=_GROUPS
+        filter=where,
+        bounds_us=(where.start_us, where.end_us),
+        group_by=(field,),
+        limit=_GROUPS,
+        only=COST,
     )
     return {
         row.group[0] if isinstance(row.group[0], str) else None: row.sums.cost_pico

@@ -41,6 +41,7 @@ from infraprism_server.anomalies.store import AnomalyRow, PlannedRow
 from infraprism_server.background.outbox import publish
 from infraprism_server.clock import MICROSECONDS_PER_HOUR, MICROSECONDS_PER_SECOND, Clock
 from infraprism_server.event_store.contract import EventFilter, EventStore, UsageQuery
+from infraprism_server.event_store.sums import COST
 from infraprism_server.http.time_range import zone_named
 
 ANOMALY: Final = "ano"
@@ -123,7 +124,7 @@ class Watch:
     def _spent_in(self, account: int, hour: int) -> tuple[int, int]:
         """An hour and what it cost so far: when that is as before, nothing can have changed."""
         bounds = (hour * MICROSECONDS_PER_HOUR, (hour + 1) * MICROSECONDS_PER_HOUR)
-        query = UsageQuery(filter=EventFilter(account=account), bounds_us=bounds)
+        query = UsageQuery(filter=EventFilter(account=account), bounds_us=bounds, only=COST)
         return hour, self._events.usage(query).totals.cost_pico
 
     def judge(self, account: int, hours: Sequence[int], *, tell: bool = True) -> int:

@@ -7,7 +7,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from infraprism_server.dashboard.span import bucket_days, bucket_label
-from infraprism_server.event_store.contract import GroupValue, Sums
+from infraprism_server.event_store.contract import GroupValue
+from infraprism_server.event_store.sums import Sums
 from infraprism_server.usage.schemas import UsageQueryIn
 from infraprism_server.usage.service import UsageAnswer, UsageService
 
@@ -25,6 +26,18 @@ SWATCHES = 8
 FEW_ROWS = 1_500
 MANY_VALUED = frozenset({"entity_id", "session_id"})
 SUM_NAMES = Sums.__struct_fields__
+SHOWN = frozenset(
+    {
+        "events",
+        "errors",
+        "unpriced_events",
+        "input_tokens",
+        "output_tokens",
+        "latency_ms",
+        "latency_events",
+    }
+)
+"""The sums that pages show beside the cost: each one more makes a page slower."""
 
 
 def amount(metric: str, sums: Sums) -> int:
@@ -200,7 +213,7 @@ def summed(
     not among the dearest SWATCHES, which takes a pass more.
     """
     if MANY_VALUED.isdisjoint(parts["group_by"]):
-        answer = usage.sum(account, ask(**parts, limit=FEW_ROWS), 0)
+        answer = usage.sum(account, ask(**parts, limit=FEW_ROWS), 0, SHOWN)
         if answer.page.total <= FEW_ROWS:
             return answer
-    return usage.sum(account, ask(**parts, top=SWATCHES), 0)
+    return usage.sum(account, ask(**parts, top=SWATCHES), 0, SHOWN)

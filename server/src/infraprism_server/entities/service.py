@@ -28,6 +28,7 @@ from infraprism_server.event_store.contract import (
     EventStore,
     UsageQuery,
 )
+from infraprism_server.event_store.sums import COST
 from infraprism_server.http.fields import ENTITY_TYPE, check_entity_id, check_printable
 from infraprism_server.http.time_range import TimeRange, parse_range, zone_named
 from infraprism_server.http.wire import Dollars, instant, pico_of
@@ -131,6 +132,7 @@ class EntityService:
                 bounds_us=(totals.first_seen_us, totals.last_seen_us + 1),
                 group_by=("model",),
                 limit=MAX_MODELS,
+                only=COST,
             )
             for row in self._store.usage(question).rows:
                 if row.group is not None:

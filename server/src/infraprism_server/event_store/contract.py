@@ -24,6 +24,7 @@ import msgspec
 from infraprism_server.event_store.hourly_costs import HourlyCosts
 from infraprism_server.event_store.lasting import LastsForYears
 from infraprism_server.event_store.listening import TellsOfCommits
+from infraprism_server.event_store.sums import Sums
 
 CostSource: TypeAlias = Literal["computed", "reported", "unpriced"]
 EntitySort: TypeAlias = Literal[
@@ -164,30 +165,6 @@ class EventPage(msgspec.Struct, frozen=True):
     """Where the next page starts; None when this page reached the end."""
 
 
-class Sums(msgspec.Struct, frozen=True, kw_only=True):
-    """Exact sums over a set of events."""
-
-    events: int = 0
-    errors: int = 0
-    unpriced_events: int = 0
-    cost_pico: int = 0
-    reported_cost_pico: int = 0
-    """The part of cost_pico that came from events whose source is `reported`."""
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_input_tokens: int = 0
-    cache_write_input_tokens: int = 0
-    cache_write_1h_input_tokens: int = 0
-    reasoning_output_tokens: int = 0
-    input_audio_tokens: int = 0
-    output_audio_tokens: int = 0
-    web_search_requests: int = 0
-    latency_ms: int = 0
-    """Sum of the latencies that are known."""
-    latency_events: int = 0
-    """How many events have a known latency."""
-
-
 class EntityTotals(msgspec.Struct, frozen=True, kw_only=True):
     """One entity and its sums over the range asked for; first and last seen are of all time."""
 
@@ -244,6 +221,8 @@ class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Keep the groups that cost most over the whole range; the rest is one `other` group."""
     limit: int = 100
     offset: int = 0
+    only: frozenset[str] = frozenset()
+    """The sums that are wanted, by their names; the others but the cost are 0. Empty: all."""
 
 
 GroupValue: TypeAlias = str | bool | None

@@ -17,6 +17,7 @@ from infraprism_server.limits.tally import Row
 
 _BY: Final[tuple[GroupField, ...]] = ("entity_type", "entity_id")
 _ALL_ROWS: Final = 100_000_000
+_LIMITED: Final = frozenset({"input_tokens", "output_tokens", "events", "unpriced_events"})
 
 
 def read(
@@ -35,7 +36,9 @@ def read(
         entity_type=None if whom is None else whom.type,
         entity_id=None if whom is None or whom.id == EACH else whom.id,
     )
-    query = UsageQuery(filter=where, bounds_us=tuple(edges), group_by=_BY, limit=_ALL_ROWS)
+    query = UsageQuery(
+        filter=where, bounds_us=tuple(edges), group_by=_BY, limit=_ALL_ROWS, only=_LIMITED
+    )
     return rows_of(events.usage_between_commits(query, mark), edges)
 
 

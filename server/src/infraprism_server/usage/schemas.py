@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from infraprism_server.event_store.contract import Sums
+from infraprism_server.event_store.sums import Sums
 from infraprism_server.events.schemas import FilterQuery
 from infraprism_server.http.pagination import Cursor, Limit, Offset, Pagination
 from infraprism_server.http.wire import Dollars

@@ -12,12 +12,12 @@ from infraprism_server.event_store.contract import (
     EventFilter,
     EventStore,
     GroupField,
-    Sums,
     TagKey,
     UsagePage,
     UsageQuery,
     UsageRow,
 )
+from infraprism_server.event_store.sums import Sums
 from infraprism_server.events.service import EventService
 from infraprism_server.http.time_range import zone_named
 from infraprism_server.usage.interval import MAX_BUCKETS, bounds_of
@@ -47,8 +47,13 @@ class UsageService:
         self._accounts = accounts
         self._clock = clock
 
-    def sum(self, account: int, query: UsageQueryIn, offset: int) -> UsageAnswer:
-        """The sums asked for. InvalidRequest for unreadable dates and too many intervals."""
+    def sum(
+        self, account: int, query: UsageQueryIn, offset: int, only: frozenset[str] = frozenset()
+    ) -> UsageAnswer:
+        """The sums asked for, all or `only` some. InvalidRequest for dates and too many intervals.
+
+        Who needs few of them is answered sooner.
+        """
         zone = zone_named(query.timezone or self._accounts.get(account).timezone)
         where = self._events.where(account, query)
         start_us, end_us = self._span(where, zone)
@@ -61,6 +66,7 @@ class UsageService:
             top=query.top if group_by else None,
             limit=query.limit if group_by else MAX_BUCKETS,
             offset=offset if group_by else 0,
+            only=only,
         )
         page = self._store.usage(question)
         if not group_by:

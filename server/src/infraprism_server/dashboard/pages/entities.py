@@ -12,6 +12,7 @@ from infraprism_server.dashboard.reading import ask
 from infraprism_server.dashboard.render import link
 from infraprism_server.dashboard.span import PRESETS, Span
 from infraprism_server.entities.schemas import ListEntitiesQuery
+from infraprism_server.event_store.sums import COST
 from infraprism_server.http.wire import invalid_request_from
 
 SORTS = {
@@ -98,7 +99,7 @@ def _kinds(visit: Visit, span: Span) -> list[str]:
 
 def _asked_kinds(visit: Visit, span: Span) -> list[str]:
     question = span.question(group_by=["entity_type"], limit=MOST_TYPES)
-    rows = visit.dashboard.usage.sum(visit.account.number, question, 0).page.rows
+    rows = visit.dashboard.usage.sum(visit.account.number, question, 0, COST).page.rows
     return [str(row.group[0]) for row in rows if row.group and row.group[0] is not None]
 
 

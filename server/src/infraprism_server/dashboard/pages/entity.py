@@ -16,6 +16,7 @@ from infraprism_server.dashboard.pages.suggestions import suggestions
 from infraprism_server.dashboard.reading import ask
 from infraprism_server.dashboard.render import link, path_segment
 from infraprism_server.dashboard.series import (
+    SHOWN,
     Group,
     average_latency,
     chart_of,
@@ -26,7 +27,8 @@ from infraprism_server.dashboard.series import Part as Series
 from infraprism_server.dashboard.span import PRESETS, Span
 from infraprism_server.entities.schemas import PatchEntity
 from infraprism_server.errors import InvalidRequest
-from infraprism_server.event_store.contract import EventFilter, Sums
+from infraprism_server.event_store.contract import EventFilter
+from infraprism_server.event_store.sums import Sums
 from infraprism_server.usage.service import UsageAnswer
 
 TOP_SERIES = 8
@@ -86,7 +88,7 @@ def _sessions_part(visit: Visit) -> Page:
         group_by=["session_id"],
         top=TOP_SESSIONS + 1,
     )
-    answer = visit.dashboard.usage.sum(visit.account.number, question, 0)
+    answer = visit.dashboard.usage.sum(visit.account.number, question, 0, SHOWN)
     return Page(template="entity_sessions.html", context={"sessions": _sessions(answer)})
 
 

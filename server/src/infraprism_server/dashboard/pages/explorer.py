@@ -18,6 +18,7 @@ from infraprism_server.dashboard.reading import ask
 from infraprism_server.dashboard.render import link
 from infraprism_server.dashboard.series import (
     METRICS,
+    SHOWN,
     Group,
     amount,
     average_latency,
@@ -29,7 +30,8 @@ from infraprism_server.dashboard.series import (
 )
 from infraprism_server.dashboard.span import PRESETS, ROWS, Span
 from infraprism_server.errors import InvalidRequest
-from infraprism_server.event_store.contract import Sums, UsageRow
+from infraprism_server.event_store.contract import UsageRow
+from infraprism_server.event_store.sums import Sums
 from infraprism_server.http.time_range import zone_named
 from infraprism_server.usage.interval import iso_in_zone
 from infraprism_server.usage.schemas import UsageQueryIn
@@ -180,6 +182,7 @@ def explorer(visit: Visit) -> Page:
             group_by=view.groups, limit=SHOWN_ROWS if view.metric == "cost" else SORTED_ROWS
         ),
         0,
+        SHOWN,
     )
     charted, complete = _charted(visit, view)
     table = wanted_table.result()
@@ -238,7 +241,7 @@ def _charted(visit: Visit, view: View) -> tuple[UsageAnswer, bool]:
     usage, account = visit.dashboard.usage, visit.account.number
     if view.metric != "cost" and view.groups:
         every = view.question(group_by=view.groups, interval=view.bucket, limit=FOLDED_ROWS)
-        answer = usage.sum(account, every, 0)
+        answer = usage.sum(account, every, 0, SHOWN)
         if answer.page.total <= FOLDED_ROWS:
             return answer, True
     return summed(usage, account, view.question, group_by=view.groups, interval=view.bucket), False

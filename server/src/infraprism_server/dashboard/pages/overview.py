@@ -22,7 +22,7 @@ from infraprism_server.dashboard.span import (
     month_around,
     usage_question,
 )
-from infraprism_server.event_store.contract import Sums
+from infraprism_server.event_store.sums import COST, Sums
 from infraprism_server.money import divide_half_even
 from infraprism_server.sdk_reports.health import MAX_DAYS
 from infraprism_server.usage.service import UsageAnswer
@@ -73,9 +73,9 @@ def overview(visit: Visit) -> Page | Go:
     by_entity: dict[str, Any] = {"group_by": ["entity_type", "entity_id"], "entity_type": kind}
     interval = span.interval()
     wanted_entities = ask(
-        usage.sum, account, span.question(**by_entity, interval=interval, top=TOP_ENTITIES), 0
+        usage.sum, account, span.question(**by_entity, interval=interval, top=TOP_ENTITIES), 0, COST
     )
-    wanted_former = ask(before_of, visit, span, **by_entity, limit=MOST_COMPARED)
+    wanted_former = ask(before_of, visit, span, COST, **by_entity, limit=MOST_COMPARED)
     wanted_month = ask(_month, visit)
     wanted_before = ask(before_of, visit, span)
     wanted_known = ask(suggestions, visit)
@@ -186,7 +186,7 @@ def _entities(
         # Who was not among the dearest before is asked for by name: seldom more than one or two.
         for group, (kind, name_id) in keys.items():
             if group not in before:
-                asked = before_of(visit, span, entity_type=kind, entity_id=name_id)
+                asked = before_of(visit, span, COST, entity_type=kind, entity_id=name_id)
                 before[group] = asked.page.totals.cost_pico
     names = visit.dashboard.entities.names(visit.account.number, keys.values())
     return [
@@ -214,7 +214,7 @@ def _forecast(visit: Visit) -> dict[str, Any]:
     today_us = midnight_us(zone, now_us)
     first_us = min(month_us, midnight_us(zone, now_us, MOST_DAYS))
     answer = visit.dashboard.usage.sum(
-        visit.account.number, usage_question(first_us, now_us, zone, interval="day"), 0
+        visit.account.number, usage_question(first_us, now_us, zone, interval="day"), 0, COST
     )
     days = {answer.bounds_us[row.bucket]: row.sums.cost_pico for row in answer.page.rows}
     spent = sum(pico for start_us, pico in days.items() if start_us >= month_us)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from infraprism_server.dashboard.frame import Visit
+from infraprism_server.dashboard.series import SHOWN
 from infraprism_server.dashboard.span import DEFAULT, Span, span_of
 from infraprism_server.usage.service import UsageAnswer
 
@@ -24,10 +25,15 @@ def span_in(visit: Visit, zone: ZoneInfo | None = None, default: str = DEFAULT) 
     )
 
 
-def before_of(visit: Visit, span: Span, **parts: Any) -> UsageAnswer:  # noqa: ANN401
+def before_of(
+    visit: Visit,
+    span: Span,
+    only: frozenset[str] = SHOWN,
+    **parts: Any,  # noqa: ANN401
+) -> UsageAnswer:
     """Sums over the span before, up to half a minute old: what a page compares with."""
     question = span.question_before(**parts)
-    key = (visit.account.number, "before", msgspec.json.encode(question))
+    key = (visit.account.number, "before", only, msgspec.json.encode(question))
     return visit.dashboard.recent.get(
-        key, lambda: visit.dashboard.usage.sum(visit.account.number, question, 0)
+        key, lambda: visit.dashboard.usage.sum(visit.account.number, question, 0, only)
     )

@@ -8,8 +8,9 @@ from infraprism_server.dashboard.frame import Page, Visit, page
 from infraprism_server.dashboard.pages.ranges import span_in
 from infraprism_server.dashboard.paging import PAGE_ROWS, offset_of, pages_of
 from infraprism_server.dashboard.render import link
+from infraprism_server.dashboard.series import SHOWN
 from infraprism_server.dashboard.span import PRESETS
-from infraprism_server.event_store.contract import Sums
+from infraprism_server.event_store.sums import Sums
 from infraprism_server.money import divide_half_even
 
 LOOKED_AT = 1_000
@@ -37,7 +38,7 @@ def sessions(visit: Visit) -> Page:
             context={"span": span, "presets": PRESETS, "waits": True, "here": here},
         )
     question = span.question(group_by=["session_id", "entity_type", "entity_id"], limit=LOOKED_AT)
-    answer = visit.dashboard.usage.sum(visit.account.number, question, 0)
+    answer = visit.dashboard.usage.sum(visit.account.number, question, 0, SHOWN)
     found = [
         SessionLine(str(row.group[0]), _text(row.group[1]), _text(row.group[2]), row.sums)
         for row in answer.page.rows

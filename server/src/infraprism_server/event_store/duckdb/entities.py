@@ -14,7 +14,6 @@ from infraprism_server.event_store.contract import (
     EntitySort,
     EntityTotals,
     EventFilter,
-    Sums,
 )
 from infraprism_server.event_store.duckdb import rollup
 from infraprism_server.event_store.duckdb.database import Database
@@ -26,7 +25,8 @@ from infraprism_server.event_store.duckdb.filters import (
     find_entity_code,
     select,
 )
-from infraprism_server.event_store.duckdb.sums import ROLLUP_SUMS, sums_from_row
+from infraprism_server.event_store.duckdb.sums import ALL_SUMS
+from infraprism_server.event_store.sums import Sums
 
 _SORT_KEYS: Final[dict[EntitySort, str]] = {
     "total_cost": "coalesce(k.cost_pico, 0)",
@@ -179,13 +179,13 @@ def _sums_by_entity(
         chosen = Clause("entity_code IN (SELECT unnest(?::INTEGER[]))", (list(codes),))
     pieces = _parts(cursor, replace(selection, codes=selection.codes & chosen), known)
     found = cursor.execute(
-        f"SELECT entity_code, {ROLLUP_SUMS} FROM ("  # noqa: S608
+        f"SELECT entity_code, {ALL_SUMS.of_sums} FROM ("  # noqa: S608
         + " UNION ALL ".join(
-            f"SELECT entity_code, {piece.sums} FROM {piece.table}"  # noqa: S608
+            f"SELECT entity_code, {piece.sums(ALL_SUMS)} FROM {piece.table}"  # noqa: S608
             f" WHERE {piece.where.text} GROUP BY entity_code"
             for piece in pieces
         )
         + ") GROUP BY entity_code",
         [value for piece in pieces for value in piece.where.values],
     ).fetchall()
-    return {row[0]: sums_from_row(row[1:]) for row in found}
+    return {row[0]: ALL_SUMS.read(row[1:]) for row in found}

@@ -15,7 +15,7 @@ import duckdb
 
 from infraprism_server.clock import MICROSECONDS_PER_DAY, MICROSECONDS_PER_MINUTE
 from infraprism_server.event_store.duckdb.filters import MAX_US, MIN_US, Clause, Selection
-from infraprism_server.event_store.duckdb.sums import EVENT_SUMS, ROLLUP_SUMS
+from infraprism_server.event_store.duckdb.sums import SumColumns
 
 QUARTERS_A_DAY: Final = 96
 
@@ -45,8 +45,11 @@ class Part:
 
     table: str
     where: Clause
-    sums: str
     rolled: bool
+
+    def sums(self, columns: SumColumns) -> str:
+        """The select list of sums over its rows."""
+        return columns.of_sums if self.rolled else columns.of_events
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ def folded_extent(cursor: duckdb.DuckDBPyConnection, account: int) -> tuple[int,
 
 def events_part(selection: Selection, start_us: int, end_us: int) -> Part:
     """A range of time, from the event rows alone."""
-    return Part("events", selection.events(start_us, end_us), EVENT_SUMS, rolled=False)
+    return Part("events", selection.events(start_us, end_us), rolled=False)
 
 
 def _tail(selection: Selection, known: Covered, start_us: int, end_us: int) -> list[Part]:
@@ -104,7 +107,7 @@ def _tail(selection: Selection, known: Covered, start_us: int, end_us: int) -> l
 def parts_of_all_time(selection: Selection, known: Covered) -> list[Part]:
     """Everything of some entities, from the rollup that has one cell each; no times, no models."""
     return [
-        Part("rollup_entity", selection.codes, ROLLUP_SUMS, rolled=True),
+        Part("rollup_entity", selection.codes, rolled=True),
         *_tail(selection, known, selection.start_us, selection.end_us),
     ]
 
@@ -125,8 +128,8 @@ def parts_by_entity(
         return None
     without = selection.codes & Clause("entity_code IS NULL")
     return [
-        Part("rollup_entity", selection.codes, ROLLUP_SUMS, rolled=True),
-        Part("rollup_entity_day", without, ROLLUP_SUMS, rolled=True),
+        Part("rollup_entity", selection.codes, rolled=True),
+        Part("rollup_entity_day", without, rolled=True),
         *_tail(selection, known, start_us, end_us),
     ]
 
@@ -164,7 +167,7 @@ def parts(
         return [events_part(selection, start_us, end_us)]
     inner = selection.codes & Clause(f"{rollup.column} >= ? AND {rollup.column} < ?", (first, last))
     return [
-        Part(rollup.table, inner, ROLLUP_SUMS, rolled=True),
+        Part(rollup.table, inner, rolled=True),
         *_tail(selection, known, inner_start_us, inner_end_us),
         *edges,
     ]

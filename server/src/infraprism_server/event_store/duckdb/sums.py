@@ -6,9 +6,11 @@ DuckDB adds integers into 128 bits: no sum passes through a float, and none over
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-from infraprism_server.event_store.contract import Sums
+from infraprism_server.event_store.sums import Sums
 
 SUM_FIELDS: Final = tuple(Sums.__struct_fields__)
 
@@ -22,17 +24,42 @@ _FROM_EVENTS: Final = {
     "latency_events": "count(latency_ms)",
 }
 
-EVENT_SUMS: Final = ", ".join(
-    f"{_FROM_EVENTS.get(field, f'sum({field})')} AS {field}" for field in SUM_FIELDS
-)
-"""Select list over event rows."""
 
-ROLLUP_SUMS: Final = ", ".join(f"sum({field}) AS {field}" for field in SUM_FIELDS)
-"""Select list over rows that are sums already."""
+@dataclass(frozen=True, slots=True)
+class SumColumns:
+    """Select lists of some sums, and how they are read back."""
 
-SUM_NAMES: Final = ", ".join(SUM_FIELDS)
+    fields: tuple[str, ...]
+    of_events: str
+    """Over event rows."""
+    of_sums: str
+    """Over rows that are sums already."""
+    names: str
+
+    def read(self, row: Sequence[int | None]) -> Sums:
+        """Sums from the fields in their order; the sum over no rows is zero."""
+        return Sums(**{field: value or 0 for field, value in zip(self.fields, row, strict=True)})
 
 
-def sums_from_row(row: Sequence[int | None]) -> Sums:
-    """Sums from SUM_FIELDS in their order; the sum over no rows is zero."""
-    return Sums(**{field: value or 0 for field, value in zip(SUM_FIELDS, row, strict=True)})
+def _columns(fields: tuple[str, ...]) -> SumColumns:
+    return SumColumns(
+        fields=fields,
+        of_events=", ".join(
+            f"{_FROM_EVENTS.get(field, f'sum({field})')} AS {field}" for field in fields
+        ),
+        of_sums=", ".join(f"sum({field}) AS {field}" for field in fields),
+        names=", ".join(fields),
+    )
+
+
+@lru_cache
+def columns_of(wanted: frozenset[str]) -> SumColumns:
+    """The columns of the wanted fields (none named: all) and of the cost, by which groups rank."""
+    chosen = {*wanted, "cost_pico"} if wanted else set(SUM_FIELDS)
+    return _columns(tuple(field for field in SUM_FIELDS if field in chosen))
+
+
+ALL_SUMS: Final = _columns(SUM_FIELDS)
+EVENT_SUMS: Final = ALL_SUMS.of_events
+ROLLUP_SUMS: Final = ALL_SUMS.of_sums
+SUM_NAMES: Final = ALL_SUMS.names

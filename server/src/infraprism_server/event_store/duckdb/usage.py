@@ -16,7 +16,6 @@ import duckdb
 
 from infraprism_server.event_store.contract import (
     GroupField,
-    Sums,
     TagKey,
     UnpricedModel,
     UsagePage,
@@ -27,12 +26,8 @@ from infraprism_server.event_store.duckdb import rollup
 from infraprism_server.event_store.duckdb.buckets import bucket_of
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.filters import Clause, Selection, json_pointer, select
-from infraprism_server.event_store.duckdb.sums import (
-    ROLLUP_SUMS,
-    SUM_FIELDS,
-    SUM_NAMES,
-    sums_from_row,
-)
+from infraprism_server.event_store.duckdb.sums import columns_of
+from infraprism_server.event_store.sums import Sums
 
 # Of each field: the column it is summed by, and its value once the names are joined.
 _COLUMNS: Final[dict[GroupField, tuple[str, str]]] = {
@@ -84,18 +79,18 @@ def usage(
     # By place, and here: DuckDB 2.0 takes columns of such a union for narrower than they are when
     # it sorts them (an account without entities, grouped by them).
     found.sort(key=itemgetter(0))
-    width = len(groups.names)
+    width, columns = len(groups.names), columns_of(query.only)
     rows = [
         UsageRow(
             bucket=row[1],
             group=None if row[2] else tuple(row[3 : 3 + width]),
-            sums=sums_from_row(row[4 + width :]),
+            sums=columns.read(row[4 + width :]),
         )
         for row in found
         if row[0] > 0
     ]
     rows_total, totals = next(
-        (row[3 + width], sums_from_row(row[4 + width :])) for row in found if row[0] == 0
+        (row[3 + width], columns.read(row[4 + width :])) for row in found if row[0] == 0
     )
     return UsagePage(rows=rows, total=rows_total, totals=totals)
 
@@ -215,6 +210,7 @@ def _statement(
         shown = _by_rank_at_once(query, groups, pieces, grid, query.top)
     else:
         shown = _by_rank(query, groups, pieces, grid, query.top)
+    sums = columns_of(query.only)
     names = "".join(f", {name}" for name in groups.names)
     by_name = "".join(f", {name} ASC NULLS LAST" for name in groups.names)
     nulls = ", NULL" * len(groups.names)
@@ -222,11 +218,11 @@ def _statement(
         f"""WITH {shown.text},
         page AS (SELECT * FROM shown ORDER BY bucket, other, cost_pico DESC{by_name}
             LIMIT ? OFFSET ?)
-        SELECT 0 AS place, 0 AS bucket, false AS other{nulls}, count(*) AS rows, {ROLLUP_SUMS}
+        SELECT 0 AS place, 0 AS bucket, false AS other{nulls}, count(*) AS rows, {sums.of_sums}
         FROM shown
         UNION ALL
         SELECT row_number() OVER (ORDER BY bucket, other, cost_pico DESC{by_name}),
-        bucket, other{names}, 0, {SUM_NAMES} FROM page""",  # noqa: S608
+        bucket, other{names}, 0, {sums.names} FROM page""",  # noqa: S608
         (*shown.values, query.limit, query.offset),
     )
 
@@ -242,7 +238,7 @@ def _by_name(
     names = "".join(f", {name}" for name in groups.names)
     return Clause(
         f"shown AS MATERIALIZED (SELECT u.bucket::BIGINT AS bucket, false AS other{values},"  # noqa: S608
-        f" {ROLLUP_SUMS} FROM ({union.text}) u{joins} GROUP BY bucket{names})",
+        f" {columns_of(query.only).of_sums} FROM ({union.text}) u{joins} GROUP BY bucket{names})",
         pointers + union.values + accounts,
     )
 
@@ -256,6 +252,7 @@ def _by_rank_at_once(
 ) -> Clause:
     """`shown` as by `_by_rank`, where one bucket makes one row a group: they are summed once."""
     named = _by_name(query, groups, pieces, grid)
+    sums = columns_of(query.only)
     names = "".join(f", {name}" for name in groups.names)
     nulls = ", NULL" * len(groups.names)
     by_name = "".join(f", {name} ASC NULLS LAST" for name in groups.names)
@@ -264,9 +261,9 @@ def _by_rank_at_once(
         ranked AS MATERIALIZED (
             SELECT *, row_number() OVER (ORDER BY cost_pico DESC{by_name}) AS rank FROM named),
         shown AS MATERIALIZED (
-            SELECT bucket, false AS other{names}, {SUM_NAMES} FROM ranked WHERE rank <= ?
+            SELECT bucket, false AS other{names}, {sums.names} FROM ranked WHERE rank <= ?
             UNION ALL
-            SELECT 0, true{nulls}, {ROLLUP_SUMS} FROM ranked WHERE rank > ?
+            SELECT 0, true{nulls}, {sums.of_sums} FROM ranked WHERE rank > ?
             HAVING count(*) > 0)""",  # noqa: S608
         (*named.values, top, top),
     )
@@ -284,6 +281,7 @@ def _by_rank(
     Who is among them is found by cost alone, over the whole range; then every event is summed
     into its rank, so that nothing grows with the number of groups times the number of buckets.
     """
+    sums = columns_of(query.only)
     codes = ", ".join(groups.columns)
     costs = " UNION ALL ".join(
         f"SELECT {codes}, sum(cost_pico) AS cost_pico FROM {piece.table}"  # noqa: S608
@@ -315,8 +313,8 @@ def _by_rank(
         shown AS MATERIALIZED (
             SELECT s.bucket::BIGINT AS bucket, s.rank IS NULL AS other,
             {", ".join(f"r.{name}" for name in groups.names)},
-            {", ".join(f"s.{field}" for field in SUM_FIELDS)} FROM (
-                SELECT bucket, rank, {ROLLUP_SUMS} FROM ({union.text}) GROUP BY bucket, rank) s
+            {", ".join(f"s.{field}" for field in sums.fields)} FROM (
+                SELECT bucket, rank, {sums.of_sums} FROM ({union.text}) GROUP BY bucket, rank) s
             LEFT JOIN ranked r ON r.rank = s.rank)""",  # noqa: S608
         pointers + cost_values + accounts + (top,) + union.values,
     )
@@ -330,6 +328,7 @@ def _union(
     join: str,
 ) -> Clause:
     """bucket, the keys, the sums: of every piece."""
+    sums = columns_of(query.only)
     clauses: list[Clause] = []
     for piece in pieces:
         if piece.rolled and grid is not None:
@@ -341,7 +340,7 @@ def _union(
             bucket, edges = bucket_of("ts", query.bounds_us)
         clauses.append(
             Clause(
-                f"SELECT {bucket.text} AS bucket{keys}, {piece.sums} FROM {piece.table}"  # noqa: S608
+                f"SELECT {bucket.text} AS bucket{keys}, {piece.sums(sums)} FROM {piece.table}"  # noqa: S608
                 f"{edges.text}{join} WHERE {piece.where.text} GROUP BY bucket{keys}",
                 bucket.values + edges.values + piece.where.values,
             )
