@@ -12,7 +12,7 @@ import os
 import threading
 
 _CAN = hasattr(os, "sched_setaffinity")
-_ALL = frozenset(os.sched_getaffinity(0)) if _CAN else frozenset[int]()
+ALL_CORES = frozenset(os.sched_getaffinity(0)) if _CAN else frozenset[int]()
 _thread = threading.local()
 
 
@@ -22,12 +22,12 @@ def stay_on_one_core() -> None:
     Different processes choose different cores of those they may use. Does nothing with one core,
     or on systems that have no such call.
     """
-    if len(_ALL) > 1:
-        os.sched_setaffinity(0, {sorted(_ALL)[os.getpid() % len(_ALL)]})
+    if len(ALL_CORES) > 1:
+        os.sched_setaffinity(0, {sorted(ALL_CORES)[os.getpid() % len(ALL_CORES)]})
 
 
 def use_all_cores() -> None:
     """Let the calling thread run anywhere again; asked often, done once a thread."""
-    if len(_ALL) > 1 and not getattr(_thread, "free", False):
-        os.sched_setaffinity(0, _ALL)
+    if len(ALL_CORES) > 1 and not getattr(_thread, "free", False):
+        os.sched_setaffinity(0, ALL_CORES)
         _thread.free = True

@@ -23,6 +23,7 @@ from infraprism_server.event_store.duckdb import schema
 from infraprism_server.event_store.duckdb.commit_record import CommitRecord, sync_folder
 from infraprism_server.event_store.duckdb.long_reads import TIMEOUT_SECONDS, Deadlines, LongReads
 from infraprism_server.event_store.duckdb.memory import default_memory_limit_mb
+from infraprism_server.library_threads import standing_back
 
 FILE_NAME: Final = "events.duckdb"
 CHECKPOINT_THRESHOLD: Final = "16MB"
@@ -116,7 +117,8 @@ class Database:
     def _open(self) -> None:
         # Cursors are made from a handle that executes nothing, so that none waits for the writer.
         self.record.inspect()
-        self._root = _connect(self.file, self._config)
+        with standing_back():
+            self._root = _connect(self.file, self._config)
         self.connection = self._root.cursor()
         try:
             self.schema_version = schema.prepare(
