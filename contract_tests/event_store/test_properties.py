@@ -254,6 +254,16 @@ def test_usage_equals_the_model(
     assert store.find_extent(account) == model.extent()
 
 
+def test_a_sum_that_does_not_exist_is_refused_by_name(store: EventStore, next_account) -> None:
+    query = UsageQuery(
+        filter=EventFilter(account=next(next_account)),
+        bounds_us=(0, 2 * samples.NOON),
+        only=frozenset({"events", "evnets"}),
+    )
+    with pytest.raises(ValueError, match="no such sums: evnets"):
+        store.usage(query)
+
+
 @pytest.mark.parametrize("number", [999, 1_000, 1_001, 1_100])
 def test_a_session_of_any_length_is_paged_through(
     store: EventStore, next_account, number: int

@@ -90,7 +90,7 @@ def statement(events: str, target: str, *, moment: str, dollars: str) -> str:
         (("error_type", "error_code", "cost_source"), _ERROR_AND_SOURCE),
         (
             ("computed_cost_usd",),
-            f"CASE WHEN e.cost_source = 0 THEN e.cost_text"
+            "CASE WHEN e.cost_source = 0 THEN e.cost_text"
             f" ELSE {dollars.format('e.computed_cost_pico')} END",
         ),
     )

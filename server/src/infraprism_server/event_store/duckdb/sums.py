@@ -54,7 +54,12 @@ def _columns(fields: tuple[str, ...]) -> SumColumns:
 
 @lru_cache
 def columns_of(wanted: frozenset[str]) -> SumColumns:
-    """The columns of the wanted fields (none named: all) and of the cost, by which groups rank."""
+    """The columns of the wanted fields (none named: all) and of the cost, by which groups rank.
+
+    ValueError for a name that is no sum: it would be shown as zero.
+    """
+    if unknown := wanted.difference(SUM_FIELDS):
+        raise ValueError(f"no such sums: {', '.join(sorted(unknown))}")
     chosen = {*wanted, "cost_pico"} if wanted else set(SUM_FIELDS)
     return _columns(tuple(field for field in SUM_FIELDS if field in chosen))
 
