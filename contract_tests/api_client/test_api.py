@@ -223,7 +223,8 @@ def _webhooks(api: Client) -> None:
 
 
 def _anomalies(api: Client) -> None:
-    hour = NOW.replace(minute=0, second=0, microsecond=0)
+    # A run may have begun before the hour did, and an hour that is over is judged at the next one.
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     calls = [
         event(0)
         | {
