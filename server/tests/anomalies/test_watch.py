@@ -11,10 +11,12 @@ from sqlalchemy import func, select
 
 from infraprism_server.anomalies.schemas import CreatePlanned, PatchSettings
 from infraprism_server.anomalies.tasks import anomaly_tasks
+from infraprism_server.anomalies.watch import Watch
 from infraprism_server.background.worker import Worker
 from infraprism_server.clock import MICROSECONDS_PER_HOUR as HOUR
 from infraprism_server.control_store.tables import anomalies
 from infraprism_server.errors import InvalidRequest, NotFound
+from infraprism_server.event_store.contract import EventStore
 from infraprism_server.money import PICO_PER_DOLLAR as DOLLAR
 
 
@@ -50,6 +52,37 @@ def test_the_open_hour_alerts_early(house) -> None:
     house.clock.advance(timedelta(minutes=20))
     house.watch.run(house.account)
     assert [one["entity_id"] for one in house.told()] == ["acme"]
+
+
+def test_an_open_hour_is_read_again_only_after_something_came(house) -> None:
+    """Thousands of accounts that sleep cost nothing between two full hours."""
+    house.habit()
+    reads = _Reads(house.store)
+    watch = Watch(house.engine, reads, house.accounts, house.clock)
+    watch.run(house.account)
+    first = len(reads.asked)
+    assert first > 0
+    for _ in range(2):
+        house.clock.advance(timedelta(minutes=16))
+        watch.run(house.account)
+    assert len(reads.asked) == first
+    house.spend({house.hour: 50 * DOLLAR})
+    watch.run(house.account)
+    assert len(reads.asked) > first
+    assert [one["entity_id"] for one in house.told()] == ["acme"]
+
+
+class _Reads:
+    """A store that remembers what it was asked."""
+
+    def __init__(self, store: EventStore) -> None:
+        self.asked: list[str] = []
+        self._store = store
+
+    def __getattr__(self, name: str) -> object:
+        if name != "listen":
+            self.asked.append(name)
+        return getattr(self._store, name)
 
 
 def test_an_episode_grows_and_is_resolved_after_a_quiet_day(house) -> None:

@@ -40,8 +40,7 @@ from infraprism_server.anomalies.reasons import detail_of
 from infraprism_server.anomalies.store import AnomalyRow, PlannedRow
 from infraprism_server.background.outbox import publish
 from infraprism_server.clock import MICROSECONDS_PER_HOUR, MICROSECONDS_PER_SECOND, Clock
-from infraprism_server.event_store.contract import EventFilter, EventStore, UsageQuery
-from infraprism_server.event_store.sums import COST
+from infraprism_server.event_store.contract import EventStore
 from infraprism_server.http.time_range import zone_named
 
 ANOMALY: Final = "ano"
@@ -70,13 +69,18 @@ class Watch:
         open_hour_seconds: float = 900.0,
     ) -> None:
         """`open_hour_seconds`: how long an open hour is left alone after it was judged."""
-        self._seen: dict[int, tuple[int, int]] = {}
+        self._told: set[int] = set()
         self._looked_us: dict[int, int] = {}
         self._open_hour_us = round(open_hour_seconds * MICROSECONDS_PER_SECOND)
         self._engine = engine
         self._events = events
         self._accounts = accounts
         self._clock = clock
+        events.listen(self._committed)
+
+    def _committed(self, account: int, *_: object) -> None:
+        """Remember whose open hour may have changed; called on the thread that writes."""
+        self._told.add(account)
 
     def run_due(self) -> None:
         """Judge every account that has a newly closed hour, or an open one not looked at lately."""
@@ -99,7 +103,8 @@ class Watch:
         open_hour = now_us // MICROSECONDS_PER_HOUR
         looked_us = self._looked_us.get(account, 0)
         same_hour = looked_us // MICROSECONDS_PER_HOUR == open_hour
-        if same_hour and now_us - looked_us < self._open_hour_us:
+        is_fresh = account not in self._told or now_us - looked_us < self._open_hour_us
+        if same_hour and is_fresh:
             return
         with self._engine.connect() as connection:
             found = store.find_run(connection, account)
@@ -111,21 +116,12 @@ class Watch:
         elif now_us - ran_at_us < self._open_hour_us:
             return
         self._looked_us[account] = now_us
-        spent = self._spent_in(account, open_hour)
-        if found is not None and judged_to == open_hour and self._seen.get(account) == spent:
-            return
+        self._told.discard(account)  # before it is read: what comes meanwhile is told again
         if self._events.find_extent(account) is None:
             return
-        self._seen[account] = spent
         self.judge(account, hours)
         with self._engine.begin() as connection:
             store.save_run(connection, account, open_hour, now_us)
-
-    def _spent_in(self, account: int, hour: int) -> tuple[int, int]:
-        """An hour and what it cost so far: when that is as before, nothing can have changed."""
-        bounds = (hour * MICROSECONDS_PER_HOUR, (hour + 1) * MICROSECONDS_PER_HOUR)
-        query = UsageQuery(filter=EventFilter(account=account), bounds_us=bounds, only=COST)
-        return hour, self._events.usage(query).totals.cost_pico
 
     def judge(self, account: int, hours: Sequence[int], *, tell: bool = True) -> int:
         """Judge hours, ascending; how many anomalies were new. Repeating it changes nothing."""
