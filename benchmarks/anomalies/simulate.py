@@ -9,14 +9,7 @@ import numpy as np
 from benchmarks.anomalies.synthetic import FIRST_HOUR, HOURS, KINDS, MONTH_STARTS, Suite
 from infraprism_server.anomalies import detection
 from infraprism_server.anomalies.drift import LOOK_EVERY_HOURS, find_drifts
-from infraprism_server.anomalies.episode import (
-    DRIFT_SILENCE_HOURS,
-    Episode,
-    grown,
-    is_same_story,
-    opened,
-    rested,
-)
+from infraprism_server.anomalies.episode import Episode, grown, is_same_story, opened, rested
 from infraprism_server.anomalies.finding import Finding, Tuning
 from infraprism_server.anomalies.history import History
 from infraprism_server.anomalies.newcomers import find_newcomers
@@ -109,22 +102,16 @@ class _Stories:
         """Grow the story a finding belongs to, or begin one. Whether it is told."""
         entity = finding.entity
         latest = self._latest.get(entity)
-        if finding.kind != "spike":
-            if latest is not None and latest.end_hour > finding.end_hour - DRIFT_SILENCE_HOURS:
-                return False
-            self._latest[entity] = opened(finding, finding.start_hour)
-            self._of_spikes.discard(entity)
-            return True
-        if latest is None or not is_same_story(latest, finding):
+        if not is_same_story(latest, finding):
             start = detection.first_odd_hour(self._history, finding, self._tuning)
-            if latest is not None:
-                start = max(start, latest.end_hour)
-            self._latest[entity] = opened(finding, min(start, finding.end_hour - 1))
-            self._of_spikes.add(entity)
+            self._latest[entity] = opened(finding, start, latest)
+            change = self._of_spikes.add if finding.kind == "spike" else self._of_spikes.discard
+            change(entity)
             self._forget(entity)
             return True
+        assert latest is not None
         episode = grown(latest, finding)
-        if finding.end_hour > latest.end_hour or episode.severity > latest.severity:
+        if episode is not latest:
             self._latest[entity] = episode
             self._forget(entity)
         return False

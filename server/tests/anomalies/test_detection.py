@@ -126,6 +126,36 @@ def test_what_returns_within_ten_days_is_the_same_story_unless_four_times_as_bad
     assert not is_same_story(episode, finding(342, 351, severity=2.0))
 
 
+def test_what_is_four_times_as_far_out_of_its_band_for_less_money_is_the_same_story() -> None:
+    """Bands of windows are not alike: one call wide in an hour in which nothing is usual."""
+    told = opened(Finding(0, "spike", 100, 106, 78.0, 0.0, 0.0, 60.0), 100)
+    closed = rested(told, 140)
+    hour = Finding(0, "spike", 170, 171, 38.0, 0.0, 0.0, 1.0)
+    assert hour.severity > 4 * closed.severity
+    assert is_same_story(closed, hour)
+    assert not is_same_story(closed, Finding(0, "spike", 170, 171, 312.0, 0.0, 0.0, 1.0))
+    # It takes the story's worst hour in either sense, whichever window that was.
+    assert grown(closed, hour).excess == 78.0
+    assert grown(closed, hour).severity == hour.severity
+
+
+def test_a_week_of_drift_is_as_bad_as_a_day_of_it() -> None:
+    drift = Finding(0, "drift", 100, 268, 1400.0, 700.0, 400.0, 1000.0)
+    closed = rested(opened(drift, drift.start_hour), 300)
+    assert closed.excess == 100.0
+    assert is_same_story(closed, Finding(0, "spike", 301, 302, 399.0, 0.0, 0.0, 1.0))
+    assert not is_same_story(closed, Finding(0, "spike", 301, 302, 400.0, 0.0, 0.0, 1.0))
+
+
+def test_a_drift_is_silent_beside_what_was_told_of_its_weeks_and_adds_nothing_to_it() -> None:
+    told = Episode(start_hour=900, end_hour=1000, severity=2.0, closed=True)
+    drift = Finding(0, "drift", 1503, 1671, 1400.0, 700.0, 400.0, 1000.0)
+    assert is_same_story(told, drift)
+    assert grown(told, drift) is told
+    assert not is_same_story(told, Finding(0, "drift", 1504, 1672, 1400.0, 700.0, 400.0, 1000.0))
+    assert not is_same_story(None, drift)
+
+
 def test_what_lasts_a_week_is_the_new_normal() -> None:
     episode = opened(finding(100, 106), 100)
     assert not grown(episode, finding(262, 267)).closed

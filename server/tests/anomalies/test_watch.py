@@ -100,6 +100,40 @@ def test_an_episode_grows_and_is_resolved_after_a_quiet_day(house) -> None:
     assert len(house.told()) == 1
 
 
+def test_a_return_that_is_not_four_times_the_money_is_not_told_again(house) -> None:
+    """Of who works now and then an hour's band is but some calls wide: any busy hour is many times
+    as far out of it as the day that was told was out of its own."""
+    hours = range(house.hour - 35 * 24, house.hour)
+    house.spend(dict.fromkeys(hours, 0), "batch")
+    house.spend(dict.fromkeys(hours[:-24:50], 11 * DOLLAR), "batch")
+
+    def spends(dollars: int) -> None:
+        house.spend({house.hour: dollars * DOLLAR}, "batch")
+        house.next_hour()
+
+    def told() -> list[str]:
+        return [one["id"] for one in house.told() if one["entity_id"] == "batch"]
+
+    def a_day_passes() -> None:
+        house.clock.advance(timedelta(hours=30))
+        house.watch.run(house.account)
+        assert not any(one.ongoing for one in house.found(entity_type="customer"))
+
+    for _ in range(6):
+        spends(5)
+    (first,) = house.found(entity_type="customer")
+    assert told() == [first.id]
+    a_day_passes()
+    spends(36)
+    (same,) = house.found(entity_type="customer")
+    assert told() == [same.id] == [first.id]
+    assert same.episode.end.us == house.hour * HOUR  # it is not told, and part of the story
+    assert first.impact_usd.pico < same.impact_usd.pico < 4 * first.impact_usd.pico
+    a_day_passes()
+    spends(1_000)
+    assert len(told()) == 2
+
+
 def test_late_events_are_judged(house) -> None:
     """What arrives hours later for a closed hour is found at the next run."""
     house.habit()

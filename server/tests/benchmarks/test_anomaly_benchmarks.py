@@ -95,6 +95,29 @@ def test_the_synthetic_suite_is_the_same_every_time_and_its_rises_are_found() ->
     assert verdict.false_alarms / verdict.entity_weeks <= 0.1
 
 
+def test_the_simulation_tells_of_a_return_only_when_the_server_does() -> None:
+    """What the watch's own test of it spends; one injection, so that a return is a second alert."""
+    first = HOURS - 5 * 24
+    dollars = np.zeros((HOURS, 1))
+    dollars[first - 35 * 24 : first - 24 : 50] = 11
+    dollars[first : first + 6] = 5
+    dollars[first + 36] = 36
+    injected = synthetic.Injection(0, "x2 48h", first, first + 96, first)
+
+    def second_alerts() -> int:
+        start = np.array([synthetic.FIRST_HOUR])
+        suite = synthetic.Suite(
+            dollars * 1e12, np.array([1000.0]), np.zeros((HOURS, 1)), start, [injected]
+        )
+        verdict = judge(suite, alerts_of(suite, Tuning(), from_hour=first), first)
+        assert verdict.told["x2 48h"] == 1
+        return verdict.second_alerts
+
+    assert second_alerts() == 0
+    dollars[first + 66] = 200
+    assert second_alerts() == 1
+
+
 @pytest.mark.parametrize(
     ("words", "section"),
     [

@@ -20,14 +20,14 @@ from infraprism_server.anomalies.schemas import (
     Status,
     Window,
 )
-from infraprism_server.anomalies.store import AnomalyRow, Detail, PlannedRow, SettingsRow
+from infraprism_server.anomalies.store import AnomalyRow, PlannedRow, SettingsRow
 from infraprism_server.http.wire import Digits, Dollars, Instant, instant
 from infraprism_server.money import PICO_PER_DOLLAR
 
 
 def anomaly_out(row: AnomalyRow) -> AnomalyOut:
     """An anomaly as the API and the webhook tell it."""
-    detail = msgspec.json.decode(row.detail, type=Detail)
+    detail = row.told
     percent = impact_percent(detail.actual_pico, detail.expected_pico)
     return AnomalyOut(
         id=row.id,
@@ -81,7 +81,7 @@ def series_out(anomaly: AnomalyOut, points: Iterable[BandPoint]) -> AnomalySerie
 
 def impact_pico(row: AnomalyRow) -> int:
     """Actual minus expected of the row's window."""
-    detail = msgspec.json.decode(row.detail, type=Detail)
+    detail = row.told
     return detail.actual_pico - detail.expected_pico
 
 

@@ -69,7 +69,12 @@ def find_spikes(
 
 
 def first_odd_hour(history: History, finding: Finding, tuning: Tuning) -> int:
-    """The first hour of a spike's window that was above its own band's scale."""
+    """The first hour of a spike's window that was above its own band's scale.
+
+    Of a drift or a first day it is the first of all: no hour of them need be odd.
+    """
+    if finding.kind != "spike":
+        return finding.start_hour
     chosen = np.array([finding.entity])
     for hour in range(finding.start_hour, finding.end_hour):
         own = bands.band(history, hour, 1, offset_hours=tuning.offset_hours, chosen=chosen)

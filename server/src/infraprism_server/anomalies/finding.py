@@ -47,6 +47,16 @@ class Finding:
     upper: float
 
     @property
+    def excess(self) -> float:
+        """What it cost above the expected, pico-dollars: in a day of it, where it is longer."""
+        return excess_of_a_day(self.actual - self.expected, self.end_hour - self.start_hour)
+
+    @property
     def severity(self) -> float:
         """How many half-widths of the band above the expected it is; 1 is the edge."""
         return (self.actual - self.expected) / max(self.upper - self.expected, 1.0)
+
+
+def excess_of_a_day(excess: float, hours: int) -> float:
+    """So that a drift's week stands beside the hours of a spike."""
+    return excess * min(1.0, DAY_HOURS / hours)

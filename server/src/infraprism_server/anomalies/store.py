@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, select, tuple_
 
 from infraprism_server.anomalies.episode import Episode
+from infraprism_server.anomalies.finding import excess_of_a_day
 from infraprism_server.clock import MICROSECONDS_PER_HOUR
 from infraprism_server.control_store.tables import (
     anomalies,
@@ -39,6 +40,16 @@ class Detail(msgspec.Struct, frozen=True, kw_only=True):
     """Starts of the windows it was compared with."""
     contributors: list[Contribution]
     text: str
+    most_excess_pico: int | None = None
+    """Of all the episode's windows (see Episode.excess), upwards. None: this one alone is known."""
+
+    @property
+    def excess_pico(self) -> float:
+        """The most that is known of, above the expected, in a day or less."""
+        if self.most_excess_pico is not None:
+            return float(self.most_excess_pico)
+        hours = (self.end_us - self.start_us) // MICROSECONDS_PER_HOUR
+        return excess_of_a_day(self.actual_pico - self.expected_pico, hours)
 
 
 class AnomalyRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,11 +71,17 @@ class AnomalyRow(msgspec.Struct, frozen=True, kw_only=True):
     updated_at_us: int
 
     @property
+    def told(self) -> Detail:
+        """`detail`, which is its JSON."""
+        return msgspec.json.decode(self.detail, type=Detail)
+
+    @property
     def episode(self) -> Episode:
         return Episode(
             start_hour=self.start_us // MICROSECONDS_PER_HOUR,
             end_hour=self.end_us // MICROSECONDS_PER_HOUR,
             severity=float(self.severity),
+            excess=self.told.excess_pico,
             closed=self.closed,
             new_normal=self.new_normal,
         )

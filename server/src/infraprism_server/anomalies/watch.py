@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -17,14 +18,7 @@ from infraprism_server.anomalies.answers import anomaly_out, impact_pico, tuning
 from infraprism_server.anomalies.band import HISTORY_HOURS
 from infraprism_server.anomalies.calendar import earlier_month_start, offset_hours
 from infraprism_server.anomalies.drift import LOOK_EVERY_HOURS, find_drifts
-from infraprism_server.anomalies.episode import (
-    DRIFT_SILENCE_HOURS,
-    Episode,
-    grown,
-    is_same_story,
-    opened,
-    rested,
-)
+from infraprism_server.anomalies.episode import Episode, grown, is_same_story, opened, rested
 from infraprism_server.anomalies.finding import Finding, Tuning
 from infraprism_server.anomalies.newcomers import find_newcomers
 from infraprism_server.anomalies.reading import (
@@ -37,7 +31,7 @@ from infraprism_server.anomalies.reading import (
     read_all,
 )
 from infraprism_server.anomalies.reasons import detail_of
-from infraprism_server.anomalies.store import AnomalyRow, PlannedRow
+from infraprism_server.anomalies.store import AnomalyRow, Detail, PlannedRow
 from infraprism_server.background.outbox import publish
 from infraprism_server.clock import MICROSECONDS_PER_HOUR, MICROSECONDS_PER_SECOND, Clock
 from infraprism_server.event_store.contract import EventStore
@@ -167,10 +161,9 @@ class Watch:
 
     def detail(
         self, account: int, name: Name, series: Series, finding: Finding, offset: int
-    ) -> str:
+    ) -> Detail:
         """The finding's amounts and reasons as they are stored."""
-        found = detail_of(self._events, account, name, series.history, finding, offset=offset)
-        return msgspec.json.encode(found).decode()
+        return detail_of(self._events, account, name, series.history, finding, offset=offset)
 
     def now_us(self) -> int:
         return self._clock.now_us()
@@ -269,25 +262,18 @@ class _Page:
         """Grow the story a finding belongs to, or begin one. 1 when it is new."""
         rows = self._rows.get(finding.entity, [])
         latest = rows[-1] if rows else None
-        if finding.kind != "spike":
-            quiet = finding.end_hour - DRIFT_SILENCE_HOURS
-            if latest is not None and latest.end_us > quiet * MICROSECONDS_PER_HOUR:
-                return 0
-            return self._begin(finding, finding.start_hour, tuning)
-        if latest is None or not is_same_story(latest.episode, finding):
+        before = latest.episode if latest else None
+        if latest is None or before is None or not is_same_story(before, finding):
             start = detection.first_odd_hour(self._series.history, finding, tuning)
-            if latest is not None:
-                start = max(start, latest.episode.end_hour)
-            return self._begin(finding, start, tuning)
-        episode = grown(latest.episode, finding)
-        if finding.end_hour > latest.episode.end_hour or episode.severity > float(latest.severity):
+            return self._begin(finding, opened(finding, start, before), tuning)
+        episode = grown(before, finding)
+        if episode is not before:
             self._grow(latest, episode, finding, tuning)
         return 0
 
-    def _begin(self, finding: Finding, start_hour: int, tuning: Tuning) -> int:
+    def _begin(self, finding: Finding, episode: Episode, tuning: Tuning) -> int:
         name = self._series.names[finding.entity]
         now_us = self._watch.now_us()
-        episode = opened(finding, min(start_hour, finding.end_hour - 1))
         row = AnomalyRow(
             id=ids.new_id(ANOMALY),
             account=self._account,
@@ -300,7 +286,7 @@ class _Page:
             closed=False,
             new_normal=False,
             severity=f"{finding.severity:.4f}",
-            detail=self._detail(finding, tuning),
+            detail=_encoded(self._detail(finding, tuning), episode),
             detected_at_us=now_us,
             updated_at_us=now_us,
         )
@@ -315,13 +301,14 @@ class _Page:
 
     def _grow(self, row: AnomalyRow, episode: Episode, finding: Finding, tuning: Tuning) -> None:
         worse = finding.severity > float(row.severity)
+        told = self._detail(finding, tuning) if worse else row.told
         changed = msgspec.structs.replace(
             row,
             end_us=episode.end_hour * MICROSECONDS_PER_HOUR,
             closed=episode.closed,
             new_normal=episode.new_normal,
             severity=f"{episode.severity:.4f}",
-            detail=self._detail(finding, tuning) if worse else row.detail,
+            detail=_encoded(told, episode),
             updated_at_us=self._watch.now_us(),
         )
         self._change(finding.entity, row, changed)
@@ -343,9 +330,15 @@ class _Page:
         rows[rows.index(row)] = changed
         self._everyone[row.id] = changed
 
-    def _detail(self, finding: Finding, tuning: Tuning) -> str:
+    def _detail(self, finding: Finding, tuning: Tuning) -> Detail:
         name = self._series.names[finding.entity]
         return self._watch.detail(self._account, name, self._series, finding, tuning.offset_hours)
+
+
+def _encoded(told: Detail, episode: Episode) -> str:
+    # Rounded up, so that the same finding, judged again, is not more than what was stored.
+    kept = msgspec.structs.replace(told, most_excess_pico=math.ceil(episode.excess))
+    return msgspec.json.encode(kept).decode()
 
 
 def _in_zone(tuning: Tuning, offset: int) -> Tuning:
