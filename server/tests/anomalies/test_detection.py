@@ -11,6 +11,7 @@ from infraprism_server.anomalies.drift import find_drifts, spread_of_weeks
 from infraprism_server.anomalies.episode import (
     Episode,
     grown,
+    is_by,
     is_same_story,
     opened,
     rested,
@@ -145,6 +146,11 @@ def test_a_week_of_drift_is_as_bad_as_a_day_of_it() -> None:
     assert closed.excess == 100.0
     assert is_same_story(closed, Finding(0, "spike", 301, 302, 399.0, 0.0, 0.0, 1.0))
     assert not is_same_story(closed, Finding(0, "spike", 301, 302, 400.0, 0.0, 0.0, 1.0))
+
+
+def test_what_comes_a_day_and_more_after_a_finding_is_another_episode() -> None:
+    assert is_by(Episode(start_hour=123, end_hour=130), finding(94, 100))
+    assert not is_by(Episode(start_hour=124, end_hour=130), finding(94, 100))
 
 
 def test_a_drift_is_silent_beside_what_was_told_of_its_weeks_and_adds_nothing_to_it() -> None:

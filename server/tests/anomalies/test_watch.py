@@ -241,6 +241,36 @@ def test_history_that_is_backfilled_rings_no_bell(house) -> None:
         house.service.start_backfill(house.account, house.clock.now_us() + 1)
 
 
+def test_a_backfill_finds_what_was_long_before_an_anomaly_that_is_known(house) -> None:
+    """And leaves that one as it was told, though the old one was worse."""
+
+    def listed() -> dict[int, tuple[str, str, str, int]]:
+        return {
+            one.window.start.us // HOUR: (one.id, one.status, one.text, one.episode.end.us)
+            for one in house.found(entity_type="customer")
+        }
+
+    house.habit(days=70)
+    house.watch.run(house.account)
+    old = house.hour - 24 * 20
+    house.spend({old: 60 * DOLLAR})
+    house.spend({house.hour: 30 * DOLLAR})
+    house.next_hour()
+    ((hour, known),) = listed().items()
+    job = house.service.start_backfill(house.account, (old - 2) * HOUR)
+    worker = Worker(house.jobs, anomaly_tasks(house.watch))
+    worker.run_due()
+    assert house.service.get_backfill(house.account, job.id)[0].status == "completed"
+    found = listed()
+    assert found.keys() == {old, hour}
+    assert found[hour] == known
+    assert found[old][1] == "resolved"
+    house.service.start_backfill(house.account, (old - 2) * HOUR)
+    worker.run_due()
+    assert listed() == found
+    assert [one["id"] for one in house.told() if one["entity_id"]] == [known[0]]
+
+
 def test_a_server_that_was_away_catches_up(house) -> None:
     house.habit()
     house.watch.run(house.account)

@@ -47,6 +47,15 @@ def opened(finding: Finding, start_hour: int, latest: Episode | None = None) -> 
     )
 
 
+def is_by(episode: Episode, finding: Finding) -> bool:
+    """Whether an episode had begun by a finding's end, or within the quiet hours after it.
+
+    Hours are judged again when calls come late and when someone asks: what was known to come
+    later is no part of the story of long before.
+    """
+    return episode.start_hour < finding.end_hour + QUIET_HOURS
+
+
 def is_same_story(latest: Episode | None, finding: Finding) -> bool:
     """Whether a finding says only what an entity's latest episode, if any, has said.
 

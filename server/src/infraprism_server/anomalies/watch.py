@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import insort
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -18,7 +19,7 @@ from infraprism_server.anomalies.answers import anomaly_out, impact_pico, tuning
 from infraprism_server.anomalies.band import HISTORY_HOURS
 from infraprism_server.anomalies.calendar import earlier_month_start, offset_hours
 from infraprism_server.anomalies.drift import LOOK_EVERY_HOURS, find_drifts
-from infraprism_server.anomalies.episode import Episode, grown, is_same_story, opened, rested
+from infraprism_server.anomalies.episode import Episode, grown, is_by, is_same_story, opened, rested
 from infraprism_server.anomalies.finding import Finding, Tuning
 from infraprism_server.anomalies.newcomers import find_newcomers
 from infraprism_server.anomalies.reading import (
@@ -261,7 +262,7 @@ class _Page:
     def _take(self, finding: Finding, tuning: Tuning) -> int:
         """Grow the story a finding belongs to, or begin one. 1 when it is new."""
         rows = self._rows.get(finding.entity, [])
-        latest = rows[-1] if rows else None
+        latest = next((row for row in reversed(rows) if is_by(row.episode, finding)), None)
         before = latest.episode if latest else None
         if latest is None or before is None or not is_same_story(before, finding):
             start = detection.first_odd_hour(self._series.history, finding, tuning)
@@ -295,7 +296,7 @@ class _Page:
         if not self._watch.save(row, is_new=True, tell=is_told):
             return 0
         self._everyone[row.id] = row
-        self._rows.setdefault(finding.entity, []).append(row)
+        insort(self._rows.setdefault(finding.entity, []), row, key=lambda each: each.start_us)
         forget(self._series.history, finding.entity, row)
         return 1
 
