@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import threading
 import time
 from decimal import Decimal
@@ -16,6 +17,7 @@ import pytest
 
 from contract_tests.event_store.engines import open_duckdb
 from contract_tests.event_store.samples import NOON, event, tags_text
+from infraprism_server.errors import Unavailable
 from infraprism_server.event_store.contract import EventFilter, EventStore, UsageQuery
 from infraprism_server.event_store.duckdb.block_cache import BlockCache
 from infraprism_server.event_store.export_columns import EXPORT_COLUMNS
@@ -187,6 +189,12 @@ def test_r35_sums_are_those_of_usage_while_events_arrive(
     assert total == Decimal(usage.totals.cost_pico).scaleb(-12)
 
 
+def test_a_full_disk_is_said(store: EventStore, account: int) -> None:
+    store.append(account, [event(number) for number in range(200)]).result()
+    with pytest.raises(Unavailable, match="is the disk full"):
+        store.export(EventFilter(account=account), "csv", Path("/dev/full"), nothing)
+
+
 def test_a_path_with_a_quote_is_a_path(store: EventStore, account: int, tmp_path: Path) -> None:
     store.append(account, [event(1)]).result()
     path = tmp_path / "it's"
@@ -194,7 +202,10 @@ def test_a_path_with_a_quote_is_a_path(store: EventStore, account: int, tmp_path
     assert path.exists()
 
 
-def test_what_progress_raises_ends_the_export_and_the_store_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file_format", FORMATS)
+def test_what_progress_raises_ends_the_export_and_the_store_goes_on(
+    tmp_path: Path, file_format: str
+) -> None:
     class Cancelled(Exception):
         """The caller's own."""
 
@@ -210,12 +221,26 @@ def test_what_progress_raises_ends_the_export_and_the_store_goes_on(tmp_path: Pa
             tags = tags_text({"start": str(start)})
             store.append(1, [event(start + n, tags=tags) for n in range(50_000)]).result()
         began = time.monotonic()
+        path = tmp_path / "cut"
+        reader = threading.Thread(target=_read_late, args=(path,))
+        if file_format == "csv":  # or it would be whole before anyone was asked
+            os.mkfifo(path)
+            reader.start()
         with pytest.raises(Cancelled):
-            store.export(EventFilter(account=1), "json", tmp_path / "cut", cancel)
+            store.export(EventFilter(account=1), file_format, path, cancel)
         assert time.monotonic() - began < 5
+        if file_format == "csv":
+            reader.join()
         assert store.export(EventFilter(account=1), "csv", tmp_path / "whole", nothing) == 300_000
     finally:
         store.close(10)
+
+
+def _read_late(path: Path) -> None:
+    with path.open("rb") as pipe:
+        time.sleep(0.6)
+        while pipe.read(1 << 20):
+            pass
 
 
 def test_r35_an_export_leaves_no_more_in_memory_than_it_may(tmp_path: Path) -> None:

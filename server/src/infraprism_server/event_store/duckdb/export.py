@@ -1,4 +1,5 @@
-"""Export: DuckDB writes the file itself, from one snapshot, so that memory stays flat."""
+"""Export: DuckDB writes json and parquet itself, and makes csv's lines, which are written as they
+come; all from one snapshot, and memory stays flat."""
 
 from __future__ import annotations
 
@@ -48,25 +49,49 @@ def export(
         selection = select(cursor, where)
         condition = selection.events(selection.start_us, selection.end_us)
         text = f"false AND {condition.text}" if selection.nothing else condition.text
-        target = str(path).replace("'", "''")
-        cursor.execute("SET enable_progress_bar = true")
-        cursor.execute("SET enable_progress_bar_print = false")
         events = f"SELECT * FROM events WHERE {text}"  # noqa: S608
-        statement = _statement(file_format, events, f"'{target}'")
         values = [*condition.values, where.account, where.account]
+        parts = _Parts(cursor)
         with (
             BlockCache(cursor, database.memory_limit) as cache,
-            _Watch(cursor, cache, progress) as watch,
+            _Watch(cursor, cache, parts.done, progress) as watch,
         ):
             try:
+                if file_format == "csv":
+                    count = f"SELECT count(*) FROM events WHERE {text}"  # noqa: S608
+                    ((parts.total,),) = cursor.execute(count, condition.values).fetchall()
+                    lines = csv_lines.statement(events, moment=_MOMENT, dollars=_DOLLARS_TEXT)
+                    return csv_lines.write(cursor, lines, values, path, parts.written)
+                cursor.execute("SET enable_progress_bar = true")
+                cursor.execute("SET enable_progress_bar_print = false")
+                target = str(path).replace("'", "''")
+                statement = _copy(file_format, events, f"'{target}'")
                 ((rows,),) = cursor.execute(statement, values).fetchall()
-            except duckdb.InterruptException:
+            except (duckdb.InterruptException, duckdb.IOException, OSError) as error:
                 if watch.raised is not None:
                     raise watch.raised from None
-                raise
-            except duckdb.IOException as error:
+                if isinstance(error, duckdb.InterruptException):
+                    raise
                 raise Unavailable("the export can not be written: is the disk full?") from error
     return int(rows)
+
+
+class _Parts:
+    """How much of an export is done: of lines that is counted, a COPY is asked."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self.total = 0
+        self._rows = 0
+        self._cursor = cursor
+
+    def written(self, rows: int) -> None:
+        """Hear how many rows are written so far."""
+        self._rows = rows
+
+    def done(self) -> float:
+        """The part, 0 to 1."""
+        part = self._rows / self.total if self.total else self._cursor.query_progress() / 100
+        return min(max(part, 0.0), 1.0)
 
 
 class _Watch:
@@ -76,11 +101,13 @@ class _Watch:
         self,
         cursor: duckdb.DuckDBPyConnection,
         cache: BlockCache,
+        done: Callable[[], float],
         progress: Callable[[float], None],
     ) -> None:
         self.raised: Exception | None = None
         self._cursor = cursor
         self._cache = cache
+        self._part_done = done
         self._progress = progress
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._tell, name="export-progress", daemon=True)
@@ -95,10 +122,10 @@ class _Watch:
 
     def _tell(self) -> None:
         while not self._done.wait(_PROGRESS_SECONDS):
-            percent = self._cursor.query_progress()
+            part = self._part_done()
             try:
                 self._cache.trim()
-                self._progress(min(max(percent / 100, 0.0), 1.0))
+                self._progress(part)
             except Exception as error:  # noqa: BLE001 - the caller's, raised where it waits
                 self.raised = error
                 # Until it has ended: an interrupt between two statements is lost.
@@ -107,10 +134,8 @@ class _Watch:
                 return
 
 
-def _statement(file_format: ExportFormat, events: str, target: str) -> str:
+def _copy(file_format: ExportFormat, events: str, target: str) -> str:
     """COPY of the selected events; its parameters are theirs, and then twice the account."""
-    if file_format == "csv":
-        return csv_lines.statement(events, target, moment=_MOMENT, dollars=_DOLLARS_TEXT)
     return f"""COPY (SELECT {_columns(file_format)}
         FROM ({events}) e
         JOIN models m ON m.code = e.model_code
