@@ -89,7 +89,7 @@ def own(_url: str, count: int) -> dict[str, Any]:
     the keywords off, the seam, the event and the queue. The least of many is what a busy machine
     says as well.
     """
-    from infraprism.keywords import HEADER, wrapped  # noqa: PLC0415
+    from infraprism.keywords import wrapped  # noqa: PLC0415
     from infraprism.seam import Seam  # noqa: PLC0415
     from infraprism.uploader import BATCH_EVENTS, Uploader  # noqa: PLC0415
 
@@ -101,23 +101,23 @@ def own(_url: str, count: int) -> dict[str, Any]:
             self.queue.arrived.clear()
 
     def create(_self: Any, *, model: str, messages: Any, extra_headers: Any = None) -> Any:
-        return model, messages, extra_headers
+        return {"model": model, "messages": messages} if extra_headers is None else extra_headers
 
     client, answer = bare("http://127.0.0.1:9"), ChatCompletion.model_validate_json(CHAT)
     seam, method = Seam(Sink("http://127.0.0.1:9", "k"), "openai"), wrapped(create)
-    options = FinalRequestOptions.construct(method="post", url="/chat/completions", json_data=ASK)
-    carried = method(None, **ASK, **WHO)[2]
+    options = FinalRequestOptions.construct(method="post", url="/chat/completions")
+    carried = method(None, **ASK, **WHO)
 
     def through(_client: Any, _cast_to: Any, options: Any, **_options: Any) -> Any:
         return options and answer
 
     def measured() -> None:
-        options.__dict__["headers"] = {HEADER: carried[HEADER]}
-        seam.request(client, through, (ChatCompletion, options), {})
+        options.__dict__["json_data"] = {**carried}
+        seam.request(client, through, ChatCompletion, options, stream=False, stream_cls=None)
 
     def unmeasured() -> None:
-        options.__dict__["headers"] = {HEADER: carried[HEADER]}
-        through(client, ChatCompletion, options)
+        options.__dict__["json_data"] = {**carried}
+        through(client, ChatCompletion, options, stream=False, stream_cls=None)
 
     def least(call: Callable[[], object]) -> float:
         return min(timeit.repeat(call, number=10, repeat=count)) / 10 * 1e6

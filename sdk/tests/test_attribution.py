@@ -108,14 +108,23 @@ def test_what_is_noted_in_a_call_and_cleaned_later_is_what_cleaning_at_once_make
     assert (cleaned(*given_now) if type(given_now) is tuple else given_now) == at_once
 
 
-def test_only_short_texts_are_kept_as_they_are() -> None:
-    for long in ("x" * 2_000, ["a question"], {"role": "user"}, b"bytes"):
+def test_only_plain_values_are_kept_as_they_are() -> None:
+    for other in (["a question"], {"role": "user"}, b"bytes", object()):
         for given_now in (
-            noted("team", long, None, None),
-            noted("team", "x", long, None),
-            noted("team", "x", None, {"a": long}),
+            noted("team", other, None, None),
+            noted("team", "x", other, None),
+            noted("team", "x", None, {"a": other}),
+            noted("team", "x", None, dict.fromkeys(range(1_000))),
         ):
             assert isinstance(given_now, Attribution)
+
+
+def test_tags_that_raise_when_they_are_looked_at_are_no_tags() -> None:
+    class Hostile(dict[str, str]):
+        def items(self) -> Any:
+            raise ValueError("no")
+
+    assert noted("team", "x", None, Hostile(a="b")) is NOBODY
 
 
 def test_a_carrier_that_became_bytes_still_says_whom_a_call_is_for() -> None:

@@ -7,16 +7,18 @@ import re
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
+
+from infraprism.quiet import own_error
 
 KEYWORDS = frozenset({"entity_type", "entity_id", "session_id", "tags"})
 
 MAX_TAGS = 32
 MAX_TAG_KEY_CHARS = 64
 MAX_TEXT_CHARS = 256
-MAX_NOTED_CHARS = 1_024
 
 _ENTITY_TYPE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -67,24 +69,23 @@ def noted(
 ) -> Given | Attribution:
     """What a host passes, for `cleaned` to look at later: it takes longer than all the rest.
 
-    Later, so only what is small and can not change is kept as it is: short texts, and a copy of
-    tags that are short texts. All else is cleaned at once.
+    Later, so only plain values are kept as they are, and a copy of a few tags of plain values: they
+    can not change and hold nothing else. All else is cleaned at once.
     """
-    if (
-        type(entity_type) is str
-        and type(entity_id) is str
-        and len(entity_type) + len(entity_id) < MAX_NOTED_CHARS
-        and (session_id is None or (type(session_id) is str and len(session_id) < MAX_NOTED_CHARS))
-    ):
+    if type(entity_id) in _PLAIN and type(session_id) in _PLAIN and type(entity_type) in _PLAIN:
         if tags is None:
             return entity_type, entity_id, session_id, None
-        if type(tags) is dict:
-            try:
-                if len("".join(tags)) + len("".join(tags.values())) < MAX_NOTED_CHARS:
-                    return entity_type, entity_id, session_id, tags.copy()
-            except TypeError:  # a key or a value that is no text
-                pass
-    return cleaned(entity_type, entity_id, session_id, tags)
+        if type(tags) is dict and len(tags) <= MAX_TAGS:
+            for value in tags.values():
+                if type(value) not in _PLAIN:
+                    break
+            else:
+                return entity_type, entity_id, session_id, tags.copy()
+    try:
+        return cleaned(entity_type, entity_id, session_id, tags)
+    except Exception as error:  # noqa: BLE001 - a host's own class may do anything when looked at
+        own_error("looking at whom a call is for", error)
+        return NOBODY
 
 
 def merged(outer: Attribution, inner: Attribution) -> Attribution:

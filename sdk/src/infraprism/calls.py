@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from time import perf_counter_ns, time_ns
+from time import perf_counter_ns
 from typing import Any, Final, Protocol
 
 from infraprism.attribution import Attribution, Given, cleaned, merged, printable
@@ -39,10 +39,20 @@ SAFE_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _UNKNOWN_MODEL: Final = "unknown"
 
 
+Asked = tuple[str, object, Attribution, "Given | Attribution | None", int, int]
+"""What is noted of a call when it starts: the provider; the model asked for; whom it is for by the
+block around it, and by the call itself; when, in nanoseconds since 1970 and by the clock that only
+goes on."""
+
+Answered = tuple[Asked, int, object, object, object]
+"""A call that ended with a whole answer, which is what most do: when, by that second clock; the
+answer's model, service tier and usage as its client made them. Nothing else of it is held."""
+
+
 class Sink(Protocol):
     """Where a call goes when it has ended: the uploader. It asks for the event when it has time."""
 
-    def record(self, what: Call | Event) -> None: ...
+    def record(self, what: Call | Answered | Event) -> None: ...
 
     def record_later(self, events: Iterator[Event], lines: bytes) -> None: ...
 
@@ -51,8 +61,42 @@ class Sink(Protocol):
     def start(self) -> None: ...
 
 
+def event_of(what: Call | Answered) -> Event:
+    """What is reported of a call. The upload thread asks, once."""
+    if not isinstance(what, tuple):
+        return what.event()
+    (provider, asked_for, outer, given, started_at_ns, start_ns), end_ns, model, tier, usage = what
+    event: Event = {
+        "id": new_event_id(started_at_ns),
+        "timestamp": started_at_ns,
+        "provider": provider,
+        "model": _model_name(model) or _model_name(asked_for) or _UNKNOWN_MODEL,
+        "success": True,
+        "latency_ms": _milliseconds(end_ns - start_ns),
+    }
+    if usage is not None or tier is not None:
+        event.update(normalise(as_mapping(usage) or {}, tier))
+    return with_attribution(event, _who(outer, given))
+
+
+def _model_name(model: object) -> str | None:
+    return printable(model, 256) if isinstance(model, str) else None
+
+
+def _milliseconds(nanoseconds: int) -> int:
+    return (nanoseconds + 500_000) // 1_000_000
+
+
+def _who(outer: Attribution, given: Given | Attribution | None) -> Attribution:
+    if given is None:
+        return outer
+    return merged(outer, given if isinstance(given, Attribution) else cleaned(*given))
+
+
 class Call:
-    """One call. `finish` or `fail` records it; whichever comes first, and only once.
+    """One call that takes more than to note its answer: a stream, a failure, one with limits.
+
+    `finish` or `fail` records it; whichever comes first, and only once.
 
     The host's thread notes what can not be known later, and nothing else: `event` is for the
     upload thread. What is held meanwhile is small and has no content: names, times, the answer's
@@ -66,30 +110,16 @@ class Call:
     _first_ns = _first_any_ns = 0
     _end_ns = 0
     _usage: dict[str, Any] | None = None
-    _answer_usage: object = None
-    """Of a whole answer, as its client made it."""
     _tier: object = None
     _error: tuple[str, str | None] | None = None
     failure: tuple[str, str | None] | None = None
     asked = False
     """Whether we asked for the usage that a stream of it ends with."""
 
-    def __init__(
-        self,
-        sink: Sink,
-        provider: str,
-        model: object,
-        outer: Attribution,
-        given: Given | Attribution | None,
-    ) -> None:
-        """`outer`: of the block around the call; `given`: with the call itself."""
+    def __init__(self, sink: Sink, asked: Asked) -> None:
         self._sink = sink
-        self._provider = provider
-        self._model = model
-        self._outer = outer
-        self._given = given
-        self._started_at_ns = time_ns()
-        self._start_ns = perf_counter_ns()
+        self._provider, self._model, self._outer, self._given = asked[:4]
+        self._started_at_ns, self._start_ns = asked[4:]
 
     def made_in_background(self, *, fetched: bool = False) -> None:
         """It is an answer that is made later, or one of those that is only looked at here."""
@@ -101,11 +131,7 @@ class Call:
 
     @property
     def who(self) -> Attribution:
-        given = self._given
-        if given is not None:
-            inner = given if isinstance(given, Attribution) else cleaned(*given)
-            self._outer = merged(self._outer, inner)
-            self._given = None
+        self._outer, self._given = _who(self._outer, self._given), None
         return self._outer
 
     @property
@@ -143,16 +169,6 @@ class Call:
             self._answer_id = made
             self._created_at = int(created) if isinstance(created, int | float) else 0
             self._status = answer.get("status")
-
-    def answered(self, model: object, tier: object, usage: object) -> None:
-        """A whole answer came: the shortest way to the end of a call, and the usual one."""
-        self._end_ns = perf_counter_ns()
-        self._done = True
-        if type(model) is str and model:
-            self._model = model
-        self._tier = tier
-        self._answer_usage = usage
-        self._sink.record(self)
 
     def finish(self) -> None:
         if self._background and not self._ended_in_background():
@@ -219,15 +235,13 @@ class Call:
             own_error("recording a call", problem)
 
     def event(self) -> Event:
-        """What is reported of it. The upload thread asks, once."""
-        model = self._model
         event: Event = {
             "id": new_event_id(self._started_at_ns),
             "timestamp": self._started_at_ns,
             "provider": self._provider,
-            "model": (printable(model, 256) if isinstance(model, str) else None) or _UNKNOWN_MODEL,
+            "model": _model_name(self._model) or _UNKNOWN_MODEL,
             "success": self._error is None,
-            "latency_ms": (self._end_ns - self._start_ns + 500_000) // 1_000_000,
+            "latency_ms": _milliseconds(self._end_ns - self._start_ns),
         }
         if self._answer_id is not None:
             # Fetched twice it must be the same event: nothing of this one request is in it.
@@ -240,9 +254,8 @@ class Call:
         elif self._first_any_ns:
             first = self._first_ns or self._first_any_ns
             event["time_to_first_token_ms"] = (first - self._start_ns) // 1_000_000
-        usage = self._usage if self._answer_usage is None else as_mapping(self._answer_usage)
-        if usage is not None or self._tier is not None:
-            event.update(normalise(usage or {}, self._tier))
+        if self._usage is not None or self._tier is not None:
+            event.update(normalise(self._usage or {}, self._tier))
         if self._error is not None:
             name, code = self._error
             event["error_type"] = name[:128]

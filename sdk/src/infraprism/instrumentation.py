@@ -11,6 +11,13 @@ from urllib.parse import urlsplit
 
 from infraprism import recorder
 from infraprism.keywords import keyword_members, take_keywords
+from infraprism.measuring import (
+    measured,
+    request_async_of,
+    request_of,
+    request_of_any,
+    request_of_any_async,
+)
 from infraprism.seam import Seam
 
 if TYPE_CHECKING:
@@ -144,29 +151,11 @@ def _measure_all() -> None:
             continue
         base = importlib.import_module(f"{package}._base_client")
         for kind, replacement in (
-            (base.SyncAPIClient, _request_of_any),
-            (base.AsyncAPIClient, _request_of_any_async),
+            (base.SyncAPIClient, request_of_any),
+            (base.AsyncAPIClient, request_of_any_async),
         ):
             _patched.append((kind, kind.request))
-            kind.request = functools.wraps(kind.request)(replacement(kind.request))
-
-
-def _request_of_any(original: Callable[..., Any]) -> Callable[..., Any]:
-    def request(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        if "_infraprism_seam" in vars(self):
-            return original(self, *args, **kwargs)  # measured already, one level above
-        return _seam_of(self).request(self, original, args, kwargs)
-
-    return request
-
-
-def _request_of_any_async(original: Callable[..., Any]) -> Callable[..., Any]:
-    async def request(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        if "_infraprism_seam" in vars(self):
-            return await original(self, *args, **kwargs)
-        return await _seam_of(self).request_async(self, original, args, kwargs)
-
-    return request
+            kind.request = functools.wraps(kind.request)(replacement(kind.request, _seam_of))
 
 
 def _seam_of(client: Any) -> Seam:  # noqa: ANN401
@@ -198,29 +187,6 @@ def gate_of(
     return Gate(uploader.known_limits(), on_limit, when_unreachable)
 
 
-def measured(client: Any, request: Callable[..., Any], seam: Seam) -> Callable[..., Any]:  # noqa: ANN401
-    """The client's own `request`, measured: a coroutine function where it is one."""
-
-    def through(_client: object, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        return request(*args, **kwargs)
-
-    if type(client).__name__.startswith("Async") or _is_async(client):
-
-        async def request_async(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-            return await seam.request_async(client, through, args, kwargs)
-
-        return request_async
-
-    def request_sync(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        return seam.request(client, through, args, kwargs)
-
-    return request_sync
-
-
-def _is_async(client: object) -> bool:
-    return any(kind.__name__ == "AsyncAPIClient" for kind in type(client).__mro__)
-
-
 def _measured_copy(copy: Callable[..., Any], seam: Seam) -> Callable[..., Any]:
     @functools.wraps(copy)
     def copied(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
@@ -240,7 +206,7 @@ def tracked(kind: type) -> Callable[[type], type]:
             setattr(subclass, name, member)
         base: Any = kind
         is_async = issubclass(subclass, TrackedAsync)
-        subclass.request = _request_async(base) if is_async else _request(base)  # type: ignore[attr-defined]
+        subclass.request = request_async_of(base) if is_async else request_of(base)  # type: ignore[attr-defined]
         return subclass
 
     return decorate
@@ -279,18 +245,3 @@ class TrackedSync(TrackedClient):
 
 class TrackedAsync(TrackedClient):
     """The asynchronous half."""
-
-
-def _request(base: Any) -> Callable[..., Any]:  # noqa: ANN401 - a provider's client class
-    # What `super().request` finds; looked up on the class, which remembers where that was.
-    def request(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        return self._infraprism_seam.request(self, base.request, args, kwargs)
-
-    return request
-
-
-def _request_async(base: Any) -> Callable[..., Any]:  # noqa: ANN401 - a provider's client class
-    async def request(self: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        return await self._infraprism_seam.request_async(self, base.request, args, kwargs)
-
-    return request

@@ -1,8 +1,10 @@
 """Our keywords on every method of a provider's client, by one generic wrapper.
 
-`entity_type`, `entity_id`, `session_id` and `tags` are taken off and travel in `extra_headers`,
-which every method has and passes on, also when it is run later (coroutines, stream managers). The
-seam takes them out before a request is made. No method of a provider is written out here.
+`entity_type`, `entity_id`, `session_id` and `tags` are taken off and travel with an argument that
+the method passes on, also when it is run later (coroutines, stream managers): with the model's
+name, or where there is none in `extra_headers`, which every method has but which costs the provider
+its validation. The seam takes them out before a request is made. No method of a provider is written
+out here.
 """
 
 from __future__ import annotations
@@ -18,6 +20,19 @@ from infraprism.attribution import KEYWORDS, Attribution, Given, cleaned, noted
 HEADER: Final = "x-infraprism-attribution"
 
 _tracked: dict[type, type] = {}
+
+
+class MarkedModel(str):
+    """A model's name that carries whom a call is for between our wrapper and our seam.
+
+    Whoever writes it, writes the name and nothing else.
+    """
+
+    __slots__ = ("given", "name")
+
+    given: Given | Attribution
+    name: str
+    """The same, as the host gave it."""
 
 
 class Carrier(str):
@@ -80,13 +95,43 @@ def takes_headers(function: Callable[..., Any]) -> bool:
 def wrapped(method: Callable[..., Any]) -> Callable[..., Any]:
     """A method that takes our keywords off, unless the provider's own has one of that name."""
     own = frozenset(inspect.signature(method).parameters)
-    # In the order of `noted`; a name that is the provider's own is no key of ours.
+    if own & KEYWORDS:
+        return _wrapped_beside(method, own)
+    is_seen = _is_seen(own)
+    marks_model = is_seen and "model" in own
+
+    # Our keywords as parameters, and few steps: this is in the way of every call.
+    @functools.wraps(method)
+    def call(
+        *args: Any,  # noqa: ANN401 - the provider's signature
+        entity_type: object = None,
+        entity_id: object = None,
+        session_id: object = None,
+        tags: object = None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        if entity_id is None and tags is None and session_id is None and entity_type is None:
+            return method(*args, **kwargs)
+        given = noted(entity_type, entity_id, session_id, tags)
+        model = kwargs.get("model")
+        if marks_model and type(model) is str:
+            kwargs["model"] = marked = MarkedModel(model)
+            marked.name = model
+            marked.given = given
+        elif is_seen:
+            _put_in_headers(kwargs, given)
+        return method(*args, **kwargs)
+
+    return call
+
+
+def _wrapped_beside(method: Callable[..., Any], own: frozenset[str]) -> Callable[..., Any]:
+    """The same of a method that has one of our names as its own: that one is no key of ours."""
     kind, who, session, tags = (
         "" if name in own else name for name in ("entity_type", "entity_id", "session_id", "tags")
     )
     not_ours = (KEYWORDS - own).isdisjoint
-    is_seen = "websocket_connection_options" not in own
-    """A connection is not a request that our seam could take a header off again."""
+    is_seen = _is_seen(own)
 
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the provider's signature
@@ -95,16 +140,25 @@ def wrapped(method: Callable[..., Any]) -> Callable[..., Any]:
         take = kwargs.pop
         given = noted(take(kind, None), take(who, None), take(session, None), take(tags, None))
         if is_seen:
-            carrier = Carrier()
-            carrier.given = given
-            headers = kwargs.get("extra_headers")
-            if isinstance(headers, Mapping):
-                kwargs["extra_headers"] = {**headers, HEADER: carrier}
-            else:
-                kwargs["extra_headers"] = {HEADER: carrier}
+            _put_in_headers(kwargs, given)
         return method(*args, **kwargs)
 
     return call
+
+
+def _is_seen(own: frozenset[str]) -> bool:
+    """A connection is not a request that our seam could take anything off again."""
+    return "websocket_connection_options" not in own
+
+
+def _put_in_headers(kwargs: dict[str, Any], given: Given | Attribution) -> None:
+    carrier = Carrier()
+    carrier.given = given
+    headers = kwargs.get("extra_headers")
+    if isinstance(headers, Mapping):
+        kwargs["extra_headers"] = {**headers, HEADER: carrier}
+    else:
+        kwargs["extra_headers"] = {HEADER: carrier}
 
 
 def cached_child(name: str, member: Any) -> Any:  # noqa: ANN401 - property or cached_property

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from infraprism.calls import event_of
 from infraprism.counters import Counters, Counts
 from infraprism.event import SLICE, Event, completed, size_bytes
 from infraprism.quiet import own_error
 
 if TYPE_CHECKING:
-    from infraprism.calls import Call
+    from infraprism.calls import Answered, Call
 
 MAX_EVENTS = 10_000
 MAX_BYTES = 8 * 1024 * 1024
@@ -44,7 +45,7 @@ class EventQueue:
         self._came = came
         self._gave_way = gave_way
         self.counters = counters
-        self.arrived: deque[Call | Event] = deque()
+        self.arrived: deque[Call | Answered | Event] = deque()
         self.max_arrived = min(MAX_ARRIVED, max_events // 2)
         self._max_events = max_events
         self._max_bytes = max_bytes
@@ -66,9 +67,9 @@ class EventQueue:
             if left > 0:
                 time.sleep(0)  # the host's threads get the interpreter in between
 
-    def _event_of(self, what: Call | Event) -> tuple[Event, int] | None:
+    def _event_of(self, what: Call | Answered | Event) -> tuple[Event, int] | None:
         try:
-            event = completed(what if isinstance(what, dict) else what.event())
+            event = completed(what) if isinstance(what, dict) else event_of(what)
             if self._came is not None:
                 self._came(event)
             return event, size_bytes(event)

@@ -18,7 +18,7 @@ from infraprism.quiet import log, own_error
 from infraprism.reporting import Reports
 
 if TYPE_CHECKING:
-    from infraprism.calls import Call
+    from infraprism.calls import Answered, Call
     from infraprism.limits import KnownLimits
     from infraprism.spool import Spool
 
@@ -109,7 +109,7 @@ class Uploader:
             except Exception as error:  # noqa: BLE001 - the events are with the server
                 own_error("reading who is blocked", error)
 
-    def record(self, what: Call | Event) -> None:
+    def record(self, what: Call | Answered | Event) -> None:
         arrived = self.queue.arrived
         arrived.append(what)
         if len(arrived) > self._attends_over:
