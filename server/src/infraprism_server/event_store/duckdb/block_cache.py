@@ -10,7 +10,7 @@ from typing import Final
 
 import duckdb
 
-GROWTH_BYTES: Final = 64 << 20
+GROWTH_BYTES: Final = 32 << 20
 """By how much the cache may have grown: a scan reads ahead, and others read beside it."""
 
 _USED: Final = (

@@ -2,25 +2,17 @@
 
 What repeats is quoted and neutralised once for each row of a dictionary, not once an event; what is
 nearly always zero or absent is looked at together; and a comma belongs to the constant text beside
-it, since every piece of a line costs. COPY would look at every byte once more, for what to quote:
-lines come as Arrow instead, whose texts lie end to end in memory as they will in the file.
+it, since every piece of a line costs. COPY would look at every byte once more, for what to quote
+(see lines.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Final
-
-import duckdb
-import numpy as np
-import pyarrow as pa
 
 from infraprism_server.event_store.export_columns import EXPORT_COLUMNS
 
-_BATCH_ROWS: Final = 8_192
-"""Two megabytes of text: what is made, copied and written while it is in the processor's cache."""
-
+HEADER: Final = ",".join(EXPORT_COLUMNS) + "\n"
 _RARE_COUNTS: Final = (
     "cache_write_input_tokens",
     "cache_write_1h_input_tokens",
@@ -119,41 +111,3 @@ def statement(events: str, *, moment: str, dollars: str) -> str:
             FROM entities WHERE account = ?) n ON n.code = e.entity_code
         LEFT JOIN (SELECT code, {_cell("tags")} AS cell FROM tag_sets WHERE account = ?) t
             ON t.code = e.tag_code"""  # noqa: S608
-
-
-def write(
-    cursor: duckdb.DuckDBPyConnection,
-    statement: str,
-    values: list[object],
-    path: Path,
-    written: Callable[[int], None],
-) -> int:
-    """Write a header and the lines of `statement` to `path`; how many lines there were.
-
-    `written` hears their number after every batch. InterruptException as from any statement,
-    OSError when the file can not be written.
-    """
-    rows = 0
-    with (
-        path.open("wb") as file,
-        cursor.sql(statement, params=values).to_arrow_reader(_BATCH_ROWS) as lines,
-    ):
-        file.write((",".join(EXPORT_COLUMNS) + "\n").encode())
-        for batch in _each(lines):
-            (texts,) = batch.columns
-            _, places, text = texts.buffers()
-            ends = np.frombuffer(places, np.int32)[texts.offset : texts.offset + len(texts) + 1]
-            file.write(memoryview(text)[ends[0] : ends[-1]])
-            rows += len(texts)
-            written(rows)
-    return rows
-
-
-def _each(lines: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """The batches; what Arrow makes of an interrupt is an interrupt again."""
-    try:
-        yield from lines
-    except OSError as error:
-        if str(error).startswith("INTERRUPT"):
-            raise duckdb.InterruptException(str(error)) from None
-        raise

@@ -1,0 +1,57 @@
+"""Lines of text that a statement makes, written as they lie in Arrow's memory: end to end.
+
+COPY would look at every byte of them, or keep many rows of them waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+_BATCH_ROWS: Final = 4_096
+"""One to three megabytes of text: what is made, copied and written while it is in the processor's cache."""
+
+
+def write(
+    cursor: duckdb.DuckDBPyConnection,
+    statement: str,
+    values: list[object],
+    path: Path,
+    *,
+    header: str,
+    written: Callable[[int], None],
+) -> int:
+    """Write `header` and what `statement` selects, one text a row; how many rows there were.
+
+    `written` hears their number after every batch. InterruptException as from any statement,
+    OSError when the file can not be written.
+    """
+    rows = 0
+    with (
+        path.open("wb") as file,
+        cursor.sql(statement, params=values).to_arrow_reader(_BATCH_ROWS) as lines,
+    ):
+        file.write(header.encode())
+        for batch in _each(lines):
+            (texts,) = batch.columns
+            _, places, text = texts.buffers()
+            ends = np.frombuffer(places, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+            file.write(memoryview(text)[ends[0] : ends[-1]])
+            rows += len(texts)
+            written(rows)
+    return rows
+
+
+def _each(lines: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The batches; what Arrow makes of an interrupt is an interrupt again."""
+    try:
+        yield from lines
+    except OSError as error:
+        if str(error).startswith("INTERRUPT"):
+            raise duckdb.InterruptException(str(error)) from None
+        raise
