@@ -287,6 +287,35 @@ def test_a_session_of_any_length_is_paged_through(
     assert found == newest
 
 
+def test_pages_of_a_tag_lie_where_they_should_at_any_depth(store: EventStore, next_account) -> None:
+    """A rare tag, a frequent one, over months with a silence in them; near the top and deep."""
+    account = next(next_account)
+    tags = [samples.tags_text({"env": env}) for env in ("prod", "dev", "rare")]
+    events = [
+        samples.event(
+            place,
+            tags=tags[2 if place % 2_000 == 7 else place % 8 == 0],
+            timestamp_us=samples.NOON
+            + place * (MICROSECONDS_PER_HOUR // 8)
+            - (200 * MICROSECONDS_PER_DAY if place < 300 else 0),
+        )
+        for place in range(12_000)
+    ]
+    store.append(account, events[:11_000]).result()
+    store.append(account, events[11_000:]).result()
+    newest = sorted(events, key=lambda event: event.timestamp_us, reverse=True)
+    for env, tag in zip(("prod", "dev", "rare"), tags, strict=True):
+        matching = [event for event in newest if event.tags == tag]
+        where = EventFilter(account=account, tags=(("env", env),))
+        for offset in (0, 5, 700, 1_490, 9_000, 9_999, 10_000, 10_001, 10_400, 10_493, 12_000):
+            page = store.list_events(where, limit=7, offset=offset)
+            assert (page.events, page.total) == (matching[offset : offset + 7], len(matching))
+            assert (page.next_position is None) == (offset + 7 >= len(matching))
+            if page.next_position is not None:
+                further = store.list_events(where, limit=7, after=page.next_position)
+                assert further.events == matching[offset + 7 : offset + 14]
+
+
 @pytest.mark.parametrize("limit", [1, 50])
 @pytest.mark.parametrize("field", ["entity_type", "entity_id"])
 def test_an_account_without_entities_is_grouped_by_them(

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 _BATCH_ROWS: Final = 4_096
-"""One to three megabytes of text: what is made, copied and written while it is in the processor's cache."""
+"""One to three megabytes of text: made, copied and written while they are in the cache."""
 
 
 def write(
