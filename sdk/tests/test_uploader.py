@@ -233,6 +233,20 @@ def test_after_a_flush_a_busy_host_gathers_its_events_again(server: FakeServer) 
     assert len([size for _, size in server.arrivals if size]) <= 6
 
 
+def test_r38_memory_stays_bounded_where_no_thread_can_be_started() -> None:
+    class WithoutThreads(Uploader):
+        def _start_thread(self) -> None:
+            pass
+
+    one = WithoutThreads("http://127.0.0.1:9/v1", "ip-key", max_events=100)
+    for _ in range(300):
+        one.record(event())
+    assert len(one.queue.arrived) <= 50
+    assert len(one.queue) <= 100
+    counts = one.queue.counts()
+    assert (counts.queued, counts.dropped) == (300, {"queue_full": 300 - len(one.queue)})
+
+
 def test_what_no_thread_looks_at_is_bounded_and_counted(server: FakeServer) -> None:
     """The upload thread hangs in a request: the host's threads make room themselves."""
     server.mode = "hang"

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anthropic.types import Usage
 from hypothesis import given
 from hypothesis import strategies as st
+from openai.types import CompletionUsage
+from openai.types.responses import ResponseUsage
 
-from infraprism.usage import MAX_TOKENS, TOKEN_FIELDS, normalise
+from infraprism.usage import MAX_TOKENS, TOKEN_FIELDS, as_mapping, normalise
 
 VECTORS = json.loads((Path(__file__).parents[1] / "usage_vectors.json").read_text())["vectors"]
 
@@ -33,6 +36,18 @@ def test_a_published_vector_gives_the_event_it_says(vector: dict[str, Any]) -> N
     if "cost_usd" in expected:
         expected["cost_usd"] = Decimal(expected["cost_usd"])
     assert normalise(vector["usage"], vector.get("service_tier")) == expected
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
+def test_a_providers_own_object_gives_what_its_json_gives(vector: dict[str, Any]) -> None:
+    usage = vector["usage"]
+    kind = CompletionUsage if "prompt_tokens" in usage else ResponseUsage
+    kind = Usage if "cache_read_input_tokens" in usage else kind
+    parsed = as_mapping(kind.construct(**usage))
+    assert parsed is not None
+    assert normalise(parsed, vector.get("service_tier")) == normalise(
+        usage, vector.get("service_tier")
+    )
 
 
 @given(st.dictionaries(_names, _json | st.dictionaries(_names, st.integers()), max_size=6))

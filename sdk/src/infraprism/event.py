@@ -113,7 +113,10 @@ def encode(events: Sequence[Event], without: frozenset[str] = frozenset()) -> by
     wires: list[Event] = []
     has_cost = False
     for event in events:
-        wire = {name: event[name] for name in event if name in _LISTED and name not in without}
+        if event.keys() <= _LISTED and not without:
+            wire = event.copy()
+        else:
+            wire = {name: event[name] for name in event if name in _LISTED and name not in without}
         wire["timestamp"] = instant(event["timestamp"])
         has_cost = has_cost or "cost_usd" in wire
         wires.append(wire)

@@ -21,7 +21,8 @@ MAX_EVENTS = 10_000
 MAX_BYTES = 8 * 1024 * 1024
 MAX_LATER_BYTES = 64 * 1024 * 1024
 MAX_ARRIVED: Final = 2_000
-"""Of what nobody has looked at: some 3 MB, 20 where all have tags as long as they may be."""
+"""Of what nobody has looked at: some 3 MB, 20 where all have tags as long as they may be. Longer
+texts are the host's own, and are cut when somebody looks: in half a second."""
 
 
 class EventQueue:

@@ -121,11 +121,10 @@ class Uploader:
             self.queue.admit()
         if self._thread is None:
             self._start_thread()
-        else:
-            if not self._wake.is_set():
-                self._wake.set()
-            if len(self.queue.arrived) > self.queue.max_arrived:
-                self.queue.admit(1)
+        elif not self._wake.is_set():
+            self._wake.set()
+        if len(self.queue.arrived) > self.queue.max_arrived:
+            self.queue.admit(1)
 
     def start(self) -> None:
         """Start the thread, if this process has none yet."""

@@ -37,7 +37,24 @@ _TIERS: Final = {
     "priority": "priority",
 }
 
-_PLAIN: Final = frozenset({int, str, float, bool, type(None)})
+_UNUSUAL: Final = frozenset(
+    {
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "prompt_cache_hit_tokens",
+        "cached_tokens",
+        "reasoning_tokens",
+        "input_token_details",
+        "output_token_details",
+        "server_tool_use",
+        "tool_usage",
+        "num_search_queries",
+        "cost",
+        "cost_in_usd_ticks",
+    }
+)
+"""What OpenAI's own usage never has at its top. Looking for each of them took the upload thread as
+long as all the rest of an event."""
 
 Usage = dict[str, Any]
 """Fields of an event, those that are not zero; `cost_usd` is a Decimal where it was reported."""
@@ -45,29 +62,29 @@ Usage = dict[str, Any]
 
 def normalise(raw: Mapping[str, Any], service_tier: object = None) -> Usage:
     """Event fields of a provider's `usage` object; {} when nothing in it is usable."""
-    usage = _anthropic(raw) if _is_anthropic(raw) else _inclusive(raw)
+    is_usual = _UNUSUAL.isdisjoint(raw)
+    if is_usual or not _is_anthropic(raw):
+        usage = _inclusive(raw, is_usual=is_usual)
+    else:
+        usage = _anthropic(raw)
     result: Usage = {name: count for name, count in usage.items() if count}
-    if ("cost" in raw or "cost_in_usd_ticks" in raw) and (cost := _reported_cost(raw)) is not None:
+    if not is_usual and (cost := _reported_cost(raw)) is not None:
         result["cost_usd"] = cost
-    tier = _TIERS.get(str(service_tier or raw.get("service_tier") or ""))
-    if tier is not None and tier != "standard":
-        result["service_tier"] = tier
+    tier = service_tier or raw.get("service_tier")
+    if tier and (named := _TIERS.get(str(tier), "standard")) != "standard":
+        result["service_tier"] = named
     return result
 
 
 def as_mapping(value: object) -> dict[str, Any] | None:
-    """A provider's model object as plain values, without validating or copying its content."""
+    """What a provider's model object holds, as it holds it: nothing is validated or copied."""
     if isinstance(value, dict):
         return value
     fields = getattr(value, "__dict__", None)
     if not isinstance(fields, dict):
         return None
     extra = getattr(value, "__pydantic_extra__", None)
-    plain = {**fields, **extra} if extra else fields.copy()
-    for name, inner in plain.items():
-        if type(inner) not in _PLAIN and hasattr(inner, "__pydantic_fields_set__"):
-            plain[name] = as_mapping(inner)
-    return plain
+    return {**fields, **extra} if extra else fields
 
 
 def _is_anthropic(raw: Mapping[str, Any]) -> bool:
@@ -97,42 +114,48 @@ def _anthropic(raw: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def _inclusive(raw: Mapping[str, Any]) -> dict[str, int]:
-    """OpenAI's two shapes and everything made after them: details are inside the totals."""
-    details_in = (
-        _part(raw, "prompt_tokens_details")
-        or _part(raw, "input_tokens_details")
-        or _part(raw, "input_token_details")
-    )
-    details_out = (
-        _part(raw, "completion_tokens_details")
-        or _part(raw, "output_tokens_details")
-        or _part(raw, "output_token_details")
-    )
+def _inclusive(raw: Mapping[str, Any], *, is_usual: bool) -> dict[str, int]:
+    """OpenAI's two shapes and everything made after them: details are inside the totals.
+
+    `is_usual`: none of the `_UNUSUAL` names is there, so none is looked for.
+    """
+    details_in = _part(raw, "prompt_tokens_details") or _part(raw, "input_tokens_details")
+    details_out = _part(raw, "completion_tokens_details") or _part(raw, "output_tokens_details")
+    cached = written = hour = audio_in = reasoning = audio_out = searches = 0
+    if not is_usual:
+        details_in = details_in or _part(raw, "input_token_details")
+        details_out = details_out or _part(raw, "output_token_details")
+        cached = _first(raw, "prompt_cache_hit_tokens", "cached_tokens")
+        reasoning = _first(raw, "reasoning_tokens")
+        searches = _searches(raw)
+    if details_in:
+        cached = _count(details_in.get("cached_tokens")) or cached
+        written = _first(details_in, "cache_write_tokens", "cache_creation_tokens")
+        hour = _count(details_in.get("cache_write_1h_tokens"))
+        audio_in = _count(details_in.get("audio_tokens"))
+    if details_out:
+        reasoning = _count(details_out.get("reasoning_tokens")) or reasoning
+        audio_out = _count(details_out.get("audio_tokens"))
     total_in = _first(raw, "prompt_tokens", "input_tokens")
     total_out = _first(raw, "completion_tokens", "output_tokens")
-    reasoning = _first(details_out, "reasoning_tokens") or _first(raw, "reasoning_tokens")
-    total = _count(raw.get("total_tokens"))
-    if reasoning and total == total_in + total_out + reasoning:
+    if reasoning and _count(raw.get("total_tokens")) == total_in + total_out + reasoning:
         total_out += reasoning  # xAI: reasoning stands beside the completion, the total says so
-    cached = _first(details_in, "cached_tokens") or _first(
-        raw, "prompt_cache_hit_tokens", "cached_tokens"
-    )
-    written = _first(details_in, "cache_write_tokens", "cache_creation_tokens")
-    hour = _first(details_in, "cache_write_1h_tokens")
-    cached = min(cached, total_in)
-    written = min(written, total_in - cached)
-    return {
-        "input_tokens": total_in,
-        "output_tokens": total_out,
-        "cache_read_input_tokens": cached,
-        "cache_write_input_tokens": written,
-        "cache_write_1h_input_tokens": min(hour, total_in - cached - written),
-        "reasoning_output_tokens": min(reasoning, total_out),
-        "input_audio_tokens": min(_first(details_in, "audio_tokens"), total_in),
-        "output_audio_tokens": min(_first(details_out, "audio_tokens"), total_out),
-        "web_search_requests": _searches(raw),
-    }
+    usage = {"input_tokens": total_in, "output_tokens": total_out}
+    if cached:
+        usage["cache_read_input_tokens"] = cached = min(cached, total_in)
+    if written:
+        usage["cache_write_input_tokens"] = written = min(written, total_in - cached)
+    if hour:
+        usage["cache_write_1h_input_tokens"] = min(hour, total_in - cached - written)
+    if reasoning:
+        usage["reasoning_output_tokens"] = min(reasoning, total_out)
+    if audio_in:
+        usage["input_audio_tokens"] = min(audio_in, total_in)
+    if audio_out:
+        usage["output_audio_tokens"] = min(audio_out, total_out)
+    if searches:
+        usage["web_search_requests"] = searches
+    return usage
 
 
 def _searches(raw: Mapping[str, Any]) -> int:
@@ -168,7 +191,11 @@ def _part(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     value = raw.get(name)
     if value is None:
         return _NONE
-    return value if type(value) is dict or isinstance(value, Mapping) else _NONE
+    if type(value) is dict or isinstance(value, Mapping):
+        return value
+    if hasattr(value, "__pydantic_fields_set__"):
+        return as_mapping(value) or _NONE
+    return _NONE
 
 
 _NONE: Final[Mapping[str, Any]] = {}
