@@ -70,6 +70,15 @@ def test_a_small_export_of_another_account_is_done_while_a_large_workbook_is_mad
             assert worker.stop(PATIENCE_SECONDS)
 
 
+def test_who_makes_exports_hears_of_a_new_one_when_it_can_be_taken(house) -> None:
+    house.events(3)
+    heard: list[int] = []
+    house.service.on_created(lambda: heard.append(house.worker().run_due()))
+    export = house.ask("csv")
+    assert heard == [1]
+    assert house.service.get(house.account, export).status == "completed"
+
+
 def test_a_large_export_that_waits_or_runs_can_be_cancelled(house, files: SlowShelf) -> None:
     house.events(100)
     house.bound_small_work(1_000)

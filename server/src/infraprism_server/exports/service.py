@@ -90,6 +90,11 @@ class ExportService:
         self._public_url = public_url
         self._max_workbook_rows = max_workbook_rows
         self._small_work = small_work
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_created(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when an export was asked for: whoever makes it need not wait to look."""
+        self._listeners.append(listener)
 
     def create(
         self, account: int, new: CreateExport, address: str, idempotent: IdempotentRequest | None
@@ -124,7 +129,10 @@ class ExportService:
             assert row is not None
             return job.id, encode(self._out(row))
 
-        return answer_once(self._engine, account, idempotent, now_us, make)
+        answer = answer_once(self._engine, account, idempotent, now_us, make)
+        for listener in self._listeners:
+            listener()
+        return answer
 
     def page(self, account: int, limit: int, offset: int, after: Position | None) -> ExportPage:
         """Newest first; `after` goes on where a page ended."""

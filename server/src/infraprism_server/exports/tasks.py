@@ -20,7 +20,10 @@ def export_workers(jobs: JobQueue, exports: ExportService) -> tuple[Worker, ...]
     """One worker a lane: a large export holds up no small one, and no account all others."""
     tasks = export_tasks(exports)
     large = {LARGE: tasks.pop(LARGE)}
-    return Worker(jobs, tasks, by_turns=True), Worker(jobs, large, by_turns=True)
+    workers = Worker(jobs, tasks, by_turns=True), Worker(jobs, large, by_turns=True)
+    for worker in workers:
+        exports.on_created(worker.nudge)
+    return workers
 
 
 def export_tasks(exports: ExportService) -> dict[str, Task]:
