@@ -13,9 +13,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from playwright.sync_api import sync_playwright
+
 from benchmarks.overload import measure
 from contract_tests.abuse.slow import others_are_served
 from contract_tests.conftest import ENVIRONMENT
+from contract_tests.dashboard.browser import launch
+from contract_tests.dashboard.walk import walk_over_generated, walk_over_the_sample
 from contract_tests.event_store.damage import damage_file, damage_log
 from contract_tests.event_store.kill_points import POINTS, run_point
 from contract_tests.harness.seeds import SEED_VARIABLE
@@ -298,6 +302,18 @@ def schema(server: ServerProcess, seed: int, length: float) -> int:
     return examples
 
 
+def pages(server: ServerProcess, seed: int, length: float) -> int:
+    """R41: every page and action by a browser, over 10 M events, and over the sample."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        events = _share(10_000_000, length)
+        opened = walk_over_generated(browser, server, seed, events=events)
+        server.kill()
+        opened += walk_over_the_sample(browser, server.folder / "sample")
+        browser.close()
+    return opened
+
+
 ROUNDS: dict[str, Round] = {
     each.__name__.replace("_", "-"): each
     for each in (
@@ -325,6 +341,7 @@ ROUNDS: dict[str, Round] = {
         hanging,
         years,
         killed_years,
+        pages,
         schema,
         *LONG_FORMS,
     )

@@ -41,8 +41,12 @@ class TestAccount:
 class ServerProcess:
     """One server over one data folder; the port stays the same when it is started again."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, environment: Mapping[str, str] | None = None, *options: str
+    ) -> None:
+        """`options` are those of `infraprism serve`, such as `--bootstrap`."""
         self.folder = folder
+        self._options = options
         self.data_dir = folder / "data"
         self.log_path = folder / "server.log"
         self.port = free_port()
@@ -78,6 +82,7 @@ class ServerProcess:
                 [
                     *(str(COMMAND), "serve", "--port", str(self.port)),
                     *("--data-dir", str(self.data_dir)),
+                    *self._options,
                 ],
                 stdout=log,
                 stderr=log,
