@@ -7,6 +7,8 @@ import json
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -222,25 +224,36 @@ def test_what_progress_raises_ends_the_export_and_the_store_goes_on(
             store.append(1, [event(start + n, tags=tags) for n in range(50_000)]).result()
         began = time.monotonic()
         path = tmp_path / "cut"
-        reader = threading.Thread(target=_read_late, args=(path,))
-        if file_format == "csv":  # or it would be whole before anyone was asked
-            os.mkfifo(path)
-            reader.start()
-        with pytest.raises(Cancelled):
+        slow = _slow_disk(path) if file_format != "parquet" else nullcontext()
+        with slow, pytest.raises(Cancelled):  # or it could be whole before anyone was asked
             store.export(EventFilter(account=1), file_format, path, cancel)
         assert time.monotonic() - began < 5
-        if file_format == "csv":
-            reader.join()
         assert store.export(EventFilter(account=1), "csv", tmp_path / "whole", nothing) == 300_000
     finally:
         store.close(10)
 
 
-def _read_late(path: Path) -> None:
-    with path.open("rb") as pipe:
-        time.sleep(0.6)
-        while pipe.read(1 << 20):
-            pass
+@contextmanager
+def _slow_disk(path: Path) -> Iterator[None]:
+    """A pipe that is read only after a while; a writer may come to it or not."""
+    os.mkfifo(path)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    done = threading.Event()
+
+    def read() -> None:
+        done.wait(0.6)
+        while not done.is_set():
+            with suppress(BlockingIOError):
+                os.read(descriptor, 1 << 20)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield
+    finally:
+        done.set()
+        reader.join()
+        os.close(descriptor)
 
 
 def test_r35_an_export_leaves_no_more_in_memory_than_it_may(tmp_path: Path) -> None:
