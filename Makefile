@@ -66,13 +66,15 @@ browser:
 		SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
 		$$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium; }
 
-# The environment is made anew only when what it is made from has changed.
+# The environment is made anew only when what it is made from has changed. Ours is compiled here:
+# where Python may not write, every start would compile it.
 $(STAMP): requirements.lock pyproject.toml server/pyproject.toml sdk/pyproject.toml
 	@echo "Preparing $(VENV) (once; about a minute) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable server --editable sdk
+	@$(BIN)/python -m compileall -q server/src sdk/src
 	@touch $(STAMP)
 
 # `uv pip compile` without index or file addresses: the same versions from whatever index a machine has.
