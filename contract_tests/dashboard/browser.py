@@ -15,15 +15,21 @@ from infraprism_server.dashboard.service import SignInService
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 MISSING = "There is no Chromium on this machine; install it with `make browser`"
+NOWHERE_ELSE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+"""No other host is reached, whatever a page asks for. Unlike a route it leaves the cache in use."""
 
 
 def launch(playwright: Playwright) -> Browser:
     """The system's Chromium. A missing one fails, and says what installs it."""
     path = next((found for name in CHROMIUM_NAMES if (found := shutil.which(name))), None)
     assert path is not None, MISSING
-    return playwright.chromium.launch(
-        executable_path=path, args=["--no-sandbox", "--disable-gpu", "--no-proxy-server"]
-    )
+    args = ["--no-sandbox", "--disable-gpu", "--no-proxy-server", NOWHERE_ELSE]
+    return playwright.chromium.launch(executable_path=path, args=args)
+
+
+def is_elsewhere(url: str, server: ServerProcess) -> bool:
+    """Whether a request leaves for another host than the server."""
+    return not url.startswith((server.url, "data:", "blob:"))
 
 
 def wait_for_numbers(page: Page) -> None:

@@ -14,11 +14,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from playwright.sync_api import Browser, Page, Response, Route, expect
+from playwright.sync_api import Browser, Page, Request, Response, expect
 
 from benchmarks.loading import LoadOrder, load_in_child
 from contract_tests.conftest import ENVIRONMENT
-from contract_tests.dashboard.browser import sign_in_browser, wait_for_numbers
+from contract_tests.dashboard.browser import is_elsewhere, sign_in_browser, wait_for_numbers
 from contract_tests.harness.client import Client
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 from contract_tests.notifications.receiver import Receiver
@@ -105,12 +105,9 @@ def walk(browser: Browser, server: ServerProcess, account: TestAccount) -> int:
 def _signed_in(browser: Browser, server: ServerProcess, account: TestAccount) -> Iterator[Page]:
     wrong: list[str] = []
 
-    def guard(route: Route) -> None:
-        if route.request.url.startswith(server.url):
-            route.continue_()
-        else:
-            wrong.append(f"left the server: {route.request.url}")
-            route.abort()
+    def note(request: Request) -> None:
+        if is_elsewhere(request.url, server):
+            wrong.append(f"left the server: {request.url}")
 
     def look(answer: Response) -> None:
         if answer.status >= 400:
@@ -120,7 +117,7 @@ def _signed_in(browser: Browser, server: ServerProcess, account: TestAccount) ->
         base_url=server.url, viewport={"width": 1280, "height": 900}, accept_downloads=True
     )
     context.set_default_timeout(PATIENCE_MS)
-    context.route(re.compile("^(?!data:|blob:)"), guard)
+    context.on("request", note)
     sign_in_browser(context, server, account)
     page = context.new_page()
     page.on(
