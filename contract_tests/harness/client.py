@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +12,8 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 TIMEOUT_SECONDS = 30.0
+IDLE_SECONDS = 5.0
+"""An older connection is not used again: in that moment the server may be closing it as idle."""
 
 CONNECTION_ERRORS = (OSError, http.client.HTTPException)
 """What a cut connection raises: the request may or may not have been done."""
@@ -51,6 +54,7 @@ class Client:
         self._connection = http.client.HTTPConnection(
             parts.hostname, parts.port, timeout=timeout_seconds
         )
+        self._last_used = time.monotonic()
 
     def request(
         self,
@@ -64,6 +68,9 @@ class Client:
         if body is not None:
             sent["Content-Type"] = "application/json"
         sent |= headers or {}
+        if time.monotonic() - self._last_used > IDLE_SECONDS:
+            self._connection.close()  # a request opens it again
+        self._last_used = time.monotonic()
         try:
             self._connection.request(method, path, body=body, headers=sent)
             response = self._connection.getresponse()
