@@ -49,7 +49,7 @@ def plan(database: Database, where: EventFilter, slicing: Slicing) -> list[Slice
         selection = select(cursor, where)
         if selection.nothing or selection.start_us >= selection.end_us:
             return []
-        condition = selection.events(selection.start_us, selection.end_us)
+        condition = selection.condition(selection.start_us, selection.end_us)
         found = cursor.execute(
             f"SELECT {QUARTER_OF_TS} AS slot, count(*) FILTER ({condition.text}) AS matching,"  # noqa: S608
             " count(*) FROM events WHERE account = ? AND ts >= ? AND ts < ?"
@@ -92,7 +92,7 @@ def _pieces(first: int, last: int, events: int, most: int) -> Iterator[Slice]:
 
 def count(connection: duckdb.DuckDBPyConnection, selection: Selection, part: Slice) -> int:
     """How many events of a slice match."""
-    doomed = selection.events(part.start_us, part.end_us)
+    doomed = selection.condition(part.start_us, part.end_us)
     ((events,),) = connection.execute(
         f"SELECT count(*) FROM events WHERE {doomed.text}",  # noqa: S608
         list(doomed.values),
@@ -104,7 +104,7 @@ def delete_slice(
     connection: duckdb.DuckDBPyConnection, selection: Selection, part: Slice, watermark: int
 ) -> None:
     """Delete the matching events of a slice and correct the sums, in the caller's transaction."""
-    doomed = selection.events(part.start_us, part.end_us)
+    doomed = selection.condition(part.start_us, part.end_us)
     account = selection.account
     days = (part.start_us // MICROSECONDS_PER_DAY, -(-part.end_us // MICROSECONDS_PER_DAY))
     slots = (part.start_us // QUARTER.width_us, -(-part.end_us // QUARTER.width_us))
@@ -137,7 +137,7 @@ def delete_slice(
 
 def strip_slice(connection: duckdb.DuckDBPyConnection, selection: Selection, part: Slice) -> int:
     """Take tags and session ids from the matching events of a slice; how many had any."""
-    chosen = selection.events(part.start_us, part.end_us) & Clause(
+    chosen = selection.condition(part.start_us, part.end_us) & Clause(
         "(tag_code IS NOT NULL OR session_id IS NOT NULL)"
     )
     ((changed,),) = connection.execute(

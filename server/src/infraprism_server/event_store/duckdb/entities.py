@@ -23,6 +23,7 @@ from infraprism_server.event_store.duckdb.filters import (
     Clause,
     Selection,
     find_entity_code,
+    one_of,
     select,
 )
 from infraprism_server.event_store.duckdb.sums import ALL_SUMS
@@ -157,11 +158,11 @@ def _keys(
         + " UNION ALL ".join(
             "SELECT entity_code, sum(cost_pico) AS cost_pico,"  # noqa: S608
             f" {'sum(events)' if piece.rolled else 'count(*)'} AS events"
-            f" FROM {piece.table} WHERE {piece.where.text} GROUP BY entity_code"
+            f" FROM {piece.rows.text} GROUP BY entity_code"
             for piece in pieces
         )
         + ") GROUP BY entity_code",
-        tuple(value for piece in pieces for value in piece.where.values),
+        tuple(value for piece in pieces for value in piece.rows.values),
     )
 
 
@@ -174,18 +175,19 @@ def _sums_by_entity(
     if not codes:
         return {}
     if len(codes) == 1:
-        chosen = Clause("entity_code = ?", (codes[0],))
+        one = Clause("entity_code = ?", (codes[0],))
+        selection = replace(selection, codes=selection.codes & one)
     else:
-        chosen = Clause("entity_code IN (SELECT unnest(?::INTEGER[]))", (list(codes),))
-    pieces = _parts(cursor, replace(selection, codes=selection.codes & chosen), known)
+        selection = replace(selection, chosen=(one_of("entity_code", codes),))
+    pieces = _parts(cursor, selection, known)
     found = cursor.execute(
         f"SELECT entity_code, {ALL_SUMS.of_sums} FROM ("  # noqa: S608
         + " UNION ALL ".join(
-            f"SELECT entity_code, {piece.sums(ALL_SUMS)} FROM {piece.table}"  # noqa: S608
-            f" WHERE {piece.where.text} GROUP BY entity_code"
+            f"SELECT entity_code, {piece.sums(ALL_SUMS)} FROM {piece.rows.text}"  # noqa: S608
+            " GROUP BY entity_code"
             for piece in pieces
         )
         + ") GROUP BY entity_code",
-        [value for piece in pieces for value in piece.where.values],
+        [value for piece in pieces for value in piece.rows.values],
     ).fetchall()
     return {row[0]: ALL_SUMS.read(row[1:]) for row in found}

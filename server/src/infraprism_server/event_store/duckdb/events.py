@@ -9,7 +9,7 @@ calls) is counted as a whole, in half the time, and a page near the top is looke
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Final, TypeAlias, TypeVar
@@ -90,24 +90,26 @@ def list_events(
                 few = _find_few(cursor, selection)
             if few is not None:
                 return _page_of(cursor, where.account, few, limit=limit, offset=offset, after=after)
-        if selection.details is not None and offset <= _NEAR:
+        if selection.needs_events and offset <= _NEAR:
             with database.long_reads.turn():
                 total, found = _find_near(
                     cursor, selection, limit=limit, offset=offset, after=after
                 )
             return _page(cursor, where.account, found, limit=limit, total=total)
-        grid = rollup.ENTITY_DAY if selection.by_entity or selection.details else rollup.QUARTER
+        grid = (
+            rollup.ENTITY_DAY if selection.by_entity or selection.needs_events else rollup.QUARTER
+        )
         # Without sums made beforehand to count by, every event of the range is looked at.
-        with database.long_reads.turn() if selection.details else nullcontext():
+        with database.long_reads.turn() if selection.needs_events else nullcontext():
             window = _find_window(cursor, selection, grid, limit=limit, offset=offset, after=after)
         if window.first is None or window.last is None:
             return EventPage(events=[], total=window.total, next_position=None)
         start_us = max(selection.start_us, window.first * grid.width_us)
         end_us = min(selection.end_us, (window.last + 1) * grid.width_us)
-        condition = selection.events(start_us, end_us)
+        matching = selection.events(start_us, end_us)
         if after is not None:
-            condition &= _older_than(after)
-        found = _newest(cursor, condition, limit=limit + 1, offset=offset - window.before)
+            matching &= _older_than(after)
+        found = _newest(cursor, matching, limit=limit + 1, offset=offset - window.before)
         return _page(cursor, where.account, found, limit=limit, total=window.total)
 
     return _while_rows_stay(database, find)
@@ -115,10 +117,10 @@ def list_events(
 
 def _find_few(cursor: duckdb.DuckDBPyConnection, selection: Selection) -> list[_Found] | None:
     """What matches, in no order; None: more than a few."""
-    condition = selection.events(selection.start_us, selection.end_us)
+    matching = selection.events(selection.start_us, selection.end_us)
     found: list[_Found] = cursor.execute(
-        f"SELECT rowid, id, ts FROM events WHERE {condition.text} LIMIT ?",  # noqa: S608
-        [*condition.values, _FEW + 1],
+        f"SELECT rowid, id, ts FROM {matching.text} LIMIT ?",  # noqa: S608
+        [*matching.values, _FEW + 1],
     ).fetchall()
     return None if len(found) > _FEW else found
 
@@ -134,16 +136,20 @@ def _find_near(
     """How many match, and the events of a page near the top with the one after it."""
     every = selection.events(selection.start_us, selection.end_us)
     ((total,),) = cursor.execute(
-        f"SELECT count(*) FROM events WHERE {every.text}",  # noqa: S608
+        f"SELECT count(*) FROM {every.text}",  # noqa: S608
         every.values,
     ).fetchall()
     wanted = limit + 1 if after is not None else min(limit + 1, max(total - offset, 0))
     found: list[_Found] = []
-    for start_us in _ever_older(cursor, selection, after) if wanted else ():
-        condition = selection.events(start_us, selection.end_us)
+    if after is None and total <= offset + limit:
+        looked_in: Iterable[int] = (selection.start_us,)  # the page has the oldest of them
+    else:
+        looked_in = _ever_older(cursor, selection, after)
+    for start_us in looked_in if wanted else ():
+        matching = selection.events(start_us, selection.end_us)
         if after is not None:
-            condition &= _older_than(after)
-        found = _newest(cursor, condition, limit=wanted, offset=offset)
+            matching &= _older_than(after)
+        found = _newest(cursor, matching, limit=wanted, offset=offset)
         if len(found) == wanted:
             break
     return total, found
@@ -199,12 +205,12 @@ def _page(
 
 
 def _newest(
-    cursor: duckdb.DuckDBPyConnection, condition: Clause, *, limit: int, offset: int
+    cursor: duckdb.DuckDBPyConnection, matching: Clause, *, limit: int, offset: int
 ) -> list[_Found]:
     return cursor.execute(
-        f"SELECT rowid, id, ts FROM events WHERE {condition.text}"  # noqa: S608
+        f"SELECT rowid, id, ts FROM {matching.text}"  # noqa: S608
         " ORDER BY ts DESC, id DESC LIMIT ? OFFSET ?",
-        [*condition.values, limit, offset],
+        [*matching.values, limit, offset],
     ).fetchall()
 
 
@@ -217,15 +223,15 @@ def scan_events(
         selection = select(cursor, where)
         if selection.nothing:
             return []
-        condition = selection.events(selection.start_us, selection.end_us)
+        matching = selection.events(selection.start_us, selection.end_us)
         if after is not None:
-            condition &= Clause(
+            matching &= Clause(
                 "ts >= ? AND (ts > ? OR id > ?)",
                 (after.timestamp_us, after.timestamp_us, UUID(bytes=after.key)),
             )
         found = cursor.execute(
-            f"SELECT rowid, id FROM events WHERE {condition.text} ORDER BY ts, id LIMIT ?",  # noqa: S608
-            [*condition.values, limit],
+            f"SELECT rowid, id FROM {matching.text} ORDER BY ts, id LIMIT ?",  # noqa: S608
+            [*matching.values, limit],
         ).fetchall()
         events: list[Event] = []
         for start in range(0, len(found), _SCAN_SLICE_EVENTS):
@@ -253,7 +259,7 @@ def _find_window(
     after: Position | None,
 ) -> _Window:
     """Count by slot of the grid, and find the slots of the page (and of the event after it)."""
-    if selection.details is None:
+    if not selection.needs_events:
         known = rollup.covered(cursor, selection.account)
         span_us = (selection.start_us, selection.end_us)
         pieces = rollup.parts(cursor, selection, grid, known, span_us)
@@ -262,10 +268,10 @@ def _find_window(
     counts = " UNION ALL ".join(
         f"SELECT {grid.column if piece.rolled else grid.of_ts} AS slot,"  # noqa: S608
         f" {'sum(events)' if piece.rolled else 'count(*)'} AS n"
-        f" FROM {piece.table} WHERE {piece.where.text} GROUP BY slot"
+        f" FROM {piece.rows.text} GROUP BY slot"
         for piece in pieces
     )
-    values: list[object] = [value for piece in pieces for value in piece.where.values]
+    values: list[object] = [value for piece in pieces for value in piece.rows.values]
     # With a position, its own slot may lie on both sides of it: the slots below it must suffice.
     top = None if after is None else after.timestamp_us // grid.width_us
     found = cursor.execute(

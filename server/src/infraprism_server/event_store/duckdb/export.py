@@ -44,10 +44,10 @@ def export(
     """Write every matching event to `path`; how many there were."""
     with database.snapshot(timed=False) as cursor:
         selection = select(cursor, where)
-        condition = selection.events(selection.start_us, selection.end_us)
-        text = f"false AND {condition.text}" if selection.nothing else condition.text
-        events = f"SELECT * FROM events WHERE {text}"  # noqa: S608
-        values = [*condition.values, where.account, where.account]
+        found = selection.events(selection.start_us, selection.end_us)
+        text = f"{found.text} AND false" if selection.nothing else found.text
+        events = f"SELECT events.* FROM {text}"  # noqa: S608
+        values = [*found.values, where.account, where.account]
         parts = _Parts(cursor)
         with (
             BlockCache(cursor, database.memory_limit) as cache,
@@ -56,8 +56,8 @@ def export(
             try:
                 if file_format == "parquet":
                     return _write_parquet(cursor, events, values, path)
-                count = f"SELECT count(*) FROM events WHERE {text}"  # noqa: S608
-                ((parts.total,),) = cursor.execute(count, condition.values).fetchall()
+                count = f"SELECT count(*) FROM {text}"  # noqa: S608
+                ((parts.total,),) = cursor.execute(count, found.values).fetchall()
                 statement, header = _lines(file_format, events)
                 return lines.write(
                     cursor, statement, values, path, header=header, written=parts.written

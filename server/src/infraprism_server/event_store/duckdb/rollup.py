@@ -41,11 +41,19 @@ QUARTER: Final = Rollup("rollup_quarter", "slot", 15 * MICROSECONDS_PER_MINUTE, 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A table and a condition; the parts of a question cover each of its events exactly once."""
+    """Rows of a table; the parts of a question cover each of its events exactly once."""
 
-    table: str
+    source: Clause
+    """The table's name, and joins."""
     where: Clause
     rolled: bool
+
+    @property
+    def rows(self) -> Clause:
+        """What follows FROM."""
+        return Clause(
+            f"{self.source.text} WHERE {self.where.text}", self.source.values + self.where.values
+        )
 
     def sums(self, columns: SumColumns) -> str:
         """The select list of sums over its rows."""
@@ -93,7 +101,7 @@ def folded_extent(cursor: duckdb.DuckDBPyConnection, account: int) -> tuple[int,
 
 def events_part(selection: Selection, start_us: int, end_us: int) -> Part:
     """A range of time, from the event rows alone."""
-    return Part("events", selection.events(start_us, end_us), rolled=False)
+    return Part(selection.of_events(), selection.in_range(start_us, end_us), rolled=False)
 
 
 def _tail(selection: Selection, known: Covered, start_us: int, end_us: int) -> list[Part]:
@@ -107,7 +115,7 @@ def _tail(selection: Selection, known: Covered, start_us: int, end_us: int) -> l
 def parts_of_all_time(selection: Selection, known: Covered) -> list[Part]:
     """Everything of some entities, from the rollup that has one cell each; no times, no models."""
     return [
-        Part("rollup_entity", selection.codes, rolled=True),
+        Part(selection.of("rollup_entity"), selection.codes, rolled=True),
         *_tail(selection, known, selection.start_us, selection.end_us),
     ]
 
@@ -128,8 +136,8 @@ def parts_by_entity(
         return None
     without = selection.codes & Clause("entity_code IS NULL")
     return [
-        Part("rollup_entity", selection.codes, rolled=True),
-        Part("rollup_entity_day", without, rolled=True),
+        Part(selection.of("rollup_entity"), selection.codes, rolled=True),
+        Part(selection.of("rollup_entity_day"), without, rolled=True),
         *_tail(selection, known, start_us, end_us),
     ]
 
@@ -167,7 +175,7 @@ def parts(
         return [events_part(selection, start_us, end_us)]
     inner = selection.codes & Clause(f"{rollup.column} >= ? AND {rollup.column} < ?", (first, last))
     return [
-        Part(rollup.table, inner, rolled=True),
+        Part(selection.of(rollup.table), inner, rolled=True),
         *_tail(selection, known, inner_start_us, inner_end_us),
         *edges,
     ]

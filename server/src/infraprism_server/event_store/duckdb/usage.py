@@ -148,7 +148,7 @@ def choose_grid(
     end_us: int,
 ) -> rollup.Rollup | None:
     """The coarsest rollup that can answer; None: only the events themselves can."""
-    if selection.details is not None:
+    if selection.needs_events:
         return None
     inner = [bound for bound in bounds_us[1:-1] if start_us < bound < end_us]
 
@@ -284,11 +284,10 @@ def _by_rank(
     sums = columns_of(query.only)
     codes = ", ".join(groups.columns)
     costs = " UNION ALL ".join(
-        f"SELECT {codes}, sum(cost_pico) AS cost_pico FROM {piece.table}"  # noqa: S608
-        f" WHERE {piece.where.text} GROUP BY {codes}"
+        f"SELECT {codes}, sum(cost_pico) AS cost_pico FROM {piece.rows.text} GROUP BY {codes}"  # noqa: S608
         for piece in pieces
     )
-    cost_values = tuple(value for piece in pieces for value in piece.where.values)
+    cost_values = tuple(value for piece in pieces for value in piece.rows.values)
     joins, accounts = _joins(query, groups)
     values, pointers = _values(groups)
     names = ", ".join(groups.names)
@@ -340,9 +339,9 @@ def _union(
             bucket, edges = bucket_of("ts", query.bounds_us)
         clauses.append(
             Clause(
-                f"SELECT {bucket.text} AS bucket{keys}, {piece.sums(sums)} FROM {piece.table}"  # noqa: S608
+                f"SELECT {bucket.text} AS bucket{keys}, {piece.sums(sums)} FROM {piece.source.text}"  # noqa: S608
                 f"{edges.text}{join} WHERE {piece.where.text} GROUP BY bucket{keys}",
-                bucket.values + edges.values + piece.where.values,
+                bucket.values + piece.source.values + edges.values + piece.where.values,
             )
         )
     return Clause(
