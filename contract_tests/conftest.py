@@ -23,10 +23,15 @@ ENVIRONMENT = {
 anomalies are looked for all the time."""
 
 
+def pytest_configure() -> None:
+    ServerProcess.FORKED = True
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A running server that nobody kills; a worker of xdist has its own."""
-    with ServerProcess(tmp_path_factory.mktemp("server"), ENVIRONMENT) as running:
+    """A running server that nobody kills, started as users do; a worker of xdist has its own."""
+    folder = tmp_path_factory.mktemp("server")
+    with ServerProcess(folder, ENVIRONMENT, forked=False) as running:
         yield running
 
 

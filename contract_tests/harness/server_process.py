@@ -12,9 +12,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
 
 from contract_tests.harness.client import CONNECTION_ERRORS, Client
+from contract_tests.harness.forked_command import ForkedCommand
 from infraprism_server.accounts.service import AccountService, NewAccount
 from infraprism_server.api_keys.schemas import CreateKey
 from infraprism_server.api_keys.service import ApiKeyService
@@ -41,10 +43,20 @@ class TestAccount:
 class ServerProcess:
     """One server over one data folder; the port stays the same when it is started again."""
 
+    FORKED: ClassVar = False
+    """Whether servers are forked from a process that has imported them, which tests switch on."""
+
     def __init__(
-        self, folder: Path, environment: Mapping[str, str] | None = None, *options: str
+        self,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        *options: str,
+        forked: bool | None = None,
     ) -> None:
-        """`options` are those of `infraprism serve`, such as `--bootstrap`."""
+        """`options` are those of `infraprism serve`, such as `--bootstrap`.
+
+        `forked`: see forked_command.py; not given, as `FORKED` says.
+        """
         self.folder = folder
         self._options = options
         self.data_dir = folder / "data"
@@ -60,7 +72,8 @@ class ServerProcess:
             "INFRAPRISM_LOG_FORMAT": "json",
             **(environment or {}),
         }
-        self._process: subprocess.Popen[bytes] | None = None
+        self._forked = self.FORKED if forked is None else forked
+        self._process: subprocess.Popen[bytes] | ForkedCommand | None = None
 
     def __enter__(self) -> ServerProcess:
         self.start()
@@ -77,13 +90,14 @@ class ServerProcess:
     def launch(self) -> None:
         """Start the process without waiting for it to answer."""
         assert self._process is None, "it runs already"
+        words = ["serve", "--port", str(self.port), "--data-dir", str(self.data_dir)]
+        words += self._options
+        if self._forked:
+            self._process = ForkedCommand(words, self.environment, self.log_path, self.log_path)
+            return
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    *(str(COMMAND), "serve", "--port", str(self.port)),
-                    *("--data-dir", str(self.data_dir)),
-                    *self._options,
-                ],
+                [str(COMMAND), *words],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
@@ -109,7 +123,10 @@ class ServerProcess:
         if self._process is None:
             return
         if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            if isinstance(self._process, ForkedCommand):
+                self._process.kill()
+            else:
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
 
@@ -129,8 +146,11 @@ class ServerProcess:
 
     def run(self, *arguments: str) -> Any:
         """An `infraprism` command on this folder; the JSON it prints."""
+        words = [*arguments, "--data-dir", str(self.data_dir), "--json"]
+        if self._forked:
+            return json.loads(_said(words, self.environment, self.folder))
         done = subprocess.run(
-            [str(COMMAND), *arguments, "--data-dir", str(self.data_dir), "--json"],
+            [str(COMMAND), *words],
             env=self.environment,
             capture_output=True,
             timeout=START_SECONDS,
@@ -196,6 +216,15 @@ def make_account(data_dir: Path, name: str, rate_limit: int) -> TestAccount:
         return TestAccount(made.id, made.email, key.key)
     finally:
         engine.dispose()
+
+
+def _said(words: list[str], environment: Mapping[str, str], folder: Path) -> str:
+    """What a forked command prints that goes well."""
+    with TemporaryDirectory(dir=folder) as prints:
+        said, told = Path(prints, "said"), Path(prints, "told")
+        status = ForkedCommand(words, environment, said, told).wait(START_SECONDS)
+        assert status == 0, told.read_text()
+        return said.read_text()
 
 
 def free_port() -> int:
