@@ -11,6 +11,7 @@ from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.deleting import Slicing
 from infraprism_server.event_store.duckdb.dictionaries import Dictionaries
 from infraprism_server.event_store.duckdb.folding import Folding
+from infraprism_server.event_store.duckdb.hourly import Pace
 from infraprism_server.event_store.duckdb.recent_ids import RecentIds
 from infraprism_server.event_store.duckdb.store import DuckDBEventStore, open_event_store
 
@@ -46,6 +47,7 @@ def open_duckdb_eager(folder: Path, slices: Slicing = _SMALL_SLICES) -> DuckDBEv
         dictionaries=Dictionaries(most_models=2, most_entities=2, most_tag_sets=2),
         recent=RecentIds(most=4),
         slices=slices,
+        pace=Pace(events=7, rest=0),
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import pytest
+
 from contract_tests.event_store.samples import MIDNIGHT, event
 from infraprism_server.clock import MICROSECONDS_PER_HOUR as HOUR
 from infraprism_server.event_store.contract import Event, EventStore
@@ -24,15 +26,22 @@ def some_events() -> list[Event]:
     ]
 
 
-def cells_of(store: EventStore, account: int, *, at_least: int = 0, entities: int = 2) -> Cells:
-    """Every page together: (entity, hour) to (cost, events)."""
+def cells_of(
+    store: EventStore,
+    account: int,
+    *,
+    at_least: int = 0,
+    entities: int = 2,
+    hours: tuple[int, int] = (0, 48),
+) -> Cells:
+    """Every page together: (entity, hour) to (cost, events); of hours after midnight."""
     cells: Cells = {}
     page: int | None = 0
     while page is not None:
         found = store.hourly_costs(
             account,
-            MIDNIGHT,
-            MIDNIGHT + 48 * HOUR,
+            MIDNIGHT + hours[0] * HOUR,
+            MIDNIGHT + hours[1] * HOUR,
             at_least_pico=at_least,
             page=page,
             entities=entities,
@@ -47,11 +56,12 @@ def cells_of(store: EventStore, account: int, *, at_least: int = 0, entities: in
     return cells
 
 
-def expected(events: list[Event], *, at_least: int = 0) -> Cells:
+def expected(events: list[Event], *, at_least: int = 0, hours: tuple[int, int] = (0, 48)) -> Cells:
     cells: Cells = defaultdict(lambda: (0, 0))
     totals: dict[str, int] = defaultdict(int)
     for one in events:
-        if one.entity_id is not None and one.timestamp_us < MIDNIGHT + 48 * HOUR:
+        after = one.timestamp_us - MIDNIGHT
+        if one.entity_id is not None and hours[0] * HOUR <= after < hours[1] * HOUR:
             cost, count = cells[one.entity_id, one.timestamp_us // HOUR]
             cells[one.entity_id, one.timestamp_us // HOUR] = (cost + one.cost_pico, count + 1)
             totals[one.entity_id] += one.cost_pico
@@ -79,6 +89,24 @@ def test_only_entities_that_cost_enough(store: EventStore, account: int) -> None
     limit = totals[2]
     assert cells_of(store, account, at_least=limit) == expected(events, at_least=limit)
     assert 0 < len({name for name, _ in cells_of(store, account, at_least=limit)}) < 5
+
+
+@pytest.mark.parametrize("hours", [(5, 53), (23, 25), (-24, 200)])
+@pytest.mark.parametrize("times", [1, 5])
+def test_any_hours_of_those_that_cost_enough_in_them(
+    store: EventStore, account: int, hours: tuple[int, int], times: int
+) -> None:
+    """What lies outside of the range counts for nobody; some of it is sums already, some not."""
+    events = some_events()
+    for start in range(0, 200, 200 // times):
+        store.append(account, events[start : start + 200 // times]).result()
+    every = expected(events, hours=hours)
+    totals = sorted(
+        sum(cost for (n, _), (cost, _) in every.items() if n == name) for name, _ in every
+    )
+    for at_least in (0, totals[0], totals[len(totals) // 2] + 1, totals[-1], totals[-1] + 1):
+        wanted = expected(events, at_least=at_least, hours=hours)
+        assert cells_of(store, account, at_least=at_least, hours=hours) == wanted
 
 
 def test_first_seen_is_of_all_time(store: EventStore, account: int) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from benchmarks.generator import Generator, Plan
 from benchmarks.load import PLACE, LoadJob, foreign_prefix, native_prefix, templates
 from benchmarks.questions import QUESTIONS
+from benchmarks.repeating import Repeats, repeat
 from benchmarks.workload import CUSTOMERS, DAYS, MODELS, TAG_SETS
 from infraprism_server.accounts.service import AccountService, NewAccount
 from infraprism_server.clock import FixedClock
@@ -110,6 +111,23 @@ def test_costs_are_those_the_server_would_compute(pricing: tuple[PricingService,
             row["cost_source"],
             row["rate_id"],
         )
+
+
+def test_the_first_call_stands_apart_from_the_percentiles_of_the_others() -> None:
+    times = iter([900.0, *map(float, range(200, 0, -1))])
+    taken = repeat(lambda: next(times), Repeats(most=200))
+    assert (taken.first_ms, taken.calls) == (900.0, 201)
+    assert (taken.p50_ms, taken.p99_ms) == (100.0, 198.0)
+
+
+@pytest.mark.parametrize(
+    ("calls", "seconds", "more"),
+    [(0, 99.0, True), (59, 99.0, True), (60, 5.9, True), (60, 6.0, False), (200, 0.1, False)],
+)
+def test_what_takes_long_is_asked_for_less_often_but_often_enough(
+    calls: int, seconds: float, *, more: bool
+) -> None:
+    assert Repeats(most=200).among(calls, seconds) is more
 
 
 @pytest.mark.timeout(300)

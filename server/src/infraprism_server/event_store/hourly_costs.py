@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 class HourlyCosts(msgspec.Struct, frozen=True):
     """A page of entities and a row for each of their hours that has events.
 
-    Rows are ordered by entity, then hour. `cost_pico` is float64: exact up to 2^53 (9,007 dollars),
+    Rows are in no order. `cost_pico` is float64: exact up to 2^53 (9,007 dollars),
     for statistics; `usage` has the exact sums.
     """
 

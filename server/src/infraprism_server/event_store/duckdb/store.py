@@ -101,6 +101,7 @@ class DuckDBEventStore:
         dictionaries: Dictionaries | None = None,
         recent: RecentIds | None = None,
         slices: deleting.Slicing | None = None,
+        pace: hourly.Pace | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -115,6 +116,7 @@ class DuckDBEventStore:
             raise
         self._writer = Writer(database, self._appender, max_waiting_events=max_waiting_events)
         self._slicing = slices or deleting.Slicing()
+        self._pace = pace or hourly.Pace()
         self._rewriting = Rewriting(database, self._appender, self._writer)
         self._closed = False
 
@@ -186,6 +188,7 @@ class DuckDBEventStore:
             at_least_pico=at_least_pico,
             page=page,
             entities=entities,
+            pace=self._pace,
         )
 
     def usage_between_commits(self, query: UsageQuery, mark: Callable[[], None]) -> UsagePage:
