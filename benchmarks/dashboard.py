@@ -7,13 +7,14 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import quote, urlencode
 
 from playwright.sync_api import sync_playwright
 
-from benchmarks.percentiles import percentile
 from benchmarks.questions import Facts
+from benchmarks.repeating import Repeats, Taken, repeat
 from benchmarks.server import Server
 
 PAGE_GOAL_MS: Final = 100.0
@@ -38,12 +39,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class PageFigures:
-    """How long a page took, and what of the server's CPU, a call. `first_ms`: with nothing kept."""
+    """How long a page took, and what of the server's CPU, a call. The first: with nothing kept."""
 
     shown: Shown
-    first_ms: float
-    p50_ms: float
-    p99_ms: float
+    taken: Taken
     cpu_ms: float
 
 
@@ -114,14 +113,14 @@ class Visitor:
         self._connection.close()
 
 
-def measure(server: Server, visitor: Visitor, facts: Facts, calls: int) -> Iterator[PageFigures]:
-    """Every page so many times; of those that come in two steps the numbers are timed."""
+def measure(
+    server: Server, visitor: Visitor, facts: Facts, repeats: Repeats
+) -> Iterator[PageFigures]:
+    """Every page so often; of those that come in two steps the numbers are timed."""
     for shown in pages(facts):
         before = server.cpu_seconds()
-        first = visitor.take(shown.path, part=shown.follows)
-        taken = sorted(visitor.take(shown.path, part=shown.follows) for _ in range(calls))
-        cpu_ms = 1000 * (server.cpu_seconds() - before) / (calls + 1)
-        yield PageFigures(shown, first, percentile(taken, 50), percentile(taken, 99), cpu_ms)
+        taken = repeat(partial(visitor.take, shown.path, part=shown.follows), repeats)
+        yield PageFigures(shown, taken, 1000 * (server.cpu_seconds() - before) / taken.calls)
 
 
 def measure_charts(

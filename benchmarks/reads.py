@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from benchmarks.floor import Floor
 from benchmarks.percentiles import percentile
 from benchmarks.questions import Facts, Question
+from benchmarks.repeating import Repeats, Taken, repeat
 from benchmarks.server import Client, Server
 from infraprism_server.clock import iso_utc
 
@@ -25,9 +26,7 @@ class ReadFigures:
     """One kind of read. `floor_p50_ms` is None where no plain SQL asks the same."""
 
     question: Question
-    calls: int
-    p50_ms: float
-    p99_ms: float
+    taken: Taken
     floor_p50_ms: float | None
     cpu_ms: float
     """Of the server, a call; in ticks of 10 ms, so only the mean of many says something."""
@@ -61,25 +60,25 @@ def measure(
     floor: Floor | None,
     facts: Facts,
     *,
-    calls: int,
+    repeats: Repeats,
     seed: int,
 ) -> ReadFigures:
-    """Ask one kind of question `calls` times, then the floor until it has had its time."""
+    """Ask one kind of question again and again, then the floor until it has had its time."""
     random = Random(seed)
-    taken = []
-    cpu_before = server.cpu_seconds()
-    for _ in range(calls):
+
+    def ask() -> float:
         path = question.ask(random, facts).path
         started = time.perf_counter()
         client.raw(path)
-        taken.append((time.perf_counter() - started) * 1000)
-    cpu_ms = 1000 * (server.cpu_seconds() - cpu_before) / calls
-    taken.sort()
+        return (time.perf_counter() - started) * 1000
+
+    cpu_before = server.cpu_seconds()
+    taken = repeat(ask, repeats)
+    cpu_ms = 1000 * (server.cpu_seconds() - cpu_before) / taken.calls
     floor_p50_ms = None
     if floor is not None and question.floor:
-        floor_p50_ms = _floor(question, floor, facts, min(calls, _MOST_FLOOR_CALLS), seed)
-    p50_ms, p99_ms = percentile(taken, 50), percentile(taken, 99)
-    return ReadFigures(question, calls, p50_ms, p99_ms, floor_p50_ms, cpu_ms)
+        floor_p50_ms = _floor(question, floor, facts, min(repeats.most, _MOST_FLOOR_CALLS), seed)
+    return ReadFigures(question, taken, floor_p50_ms, cpu_ms)
 
 
 def _floor(question: Question, floor: Floor, facts: Facts, calls: int, seed: int) -> float:

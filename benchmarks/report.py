@@ -24,7 +24,18 @@ SYNTHETIC: Final = "Anomalies: synthetic spend"
 SPEED: Final = "Anomalies: what judging costs"
 _ANOMALIES: Final = (LABELLED, SYNTHETIC, SPEED)
 SECTIONS: Final = (INGEST, READS, PAGES, EXPORTS, OVERLOAD, STORAGE, START, SDK, *_ANOMALIES)
-HEADS: Final = ("what", "stored", "goal", "figure", "median", "floor", "times the floor", "CPU", "")
+HEADS: Final = (
+    "what",
+    "stored",
+    "goal",
+    "figure",
+    "median",
+    "first",
+    "floor",
+    "times the floor",
+    "CPU",
+    "",
+)
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +53,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     goal: float | None = None
     bound: Bound = "<="
     median: float | None = None
+    first: float | None = None
+    """Of a kind of call: apart from the others, which `figure` and `median` are about."""
     floor: float | None = None
     cpu_ms: float | None = None
     """Of the server, a call."""
@@ -69,6 +82,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
             "" if self.goal is None else f"{self.bound} {shown(self.goal)} {self.unit}",
             f"{shown(self.figure)} {self.unit}",
             "" if self.median is None else f"{shown(self.median)} {self.unit}",
+            "" if self.first is None else f"{shown(self.first)} {self.unit}",
             "" if self.floor is None else f"{shown(self.floor)} {self.unit}",
             "" if self.ratio is None else f"{self.ratio:.2f}",
             "" if self.cpu_ms is None else f"{shown(self.cpu_ms)} ms",

@@ -24,6 +24,7 @@ from benchmarks.loading import Loaded, LoadOrder, load_in_child
 from benchmarks.machine import fsync_ms
 from benchmarks.percentiles import percentile
 from benchmarks.questions import QUESTIONS, breakdown_of_all
+from benchmarks.repeating import Repeats
 from benchmarks.report import EXPORTS, INGEST, OVERLOAD, PAGES, READS, START, STORAGE, Line, Part
 from benchmarks.server import Account, Client, Server, create_account
 from infraprism_server.clock import MICROSECONDS_PER_DAY as DAY
@@ -47,11 +48,15 @@ BATCH: Final = 500
 CONNECTIONS: Final = (4, 8)
 SINGLE_CONNECTIONS: Final = 8
 _MIB: Final = 1 << 20
+_CHART_CALLS: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How much is measured. `calls`: of each read; `quick`: the shape of a run, not its figures."""
+    """How much is measured. `calls`: of each read, at most.
+
+    `quick`: the shape of a run, not its figures.
+    """
 
     seconds: float
     calls: int
@@ -196,6 +201,9 @@ class Stage:
             self._line(START, "memory, idle", server.rss_bytes() / _MIB, "MiB", goal=memory_goal)
         self._line(START, "exit after SIGTERM", server.exit_seconds, "s", goal=10.0)
 
+    def _repeats(self, seconds: float) -> Repeats:
+        return Repeats(self._options.calls, seconds=seconds)
+
     def _reads(self, prepared: Prepared) -> None:
         with Server(self._folder / "data", prepared.account.key) as server:
             client = server.client()
@@ -204,15 +212,16 @@ class Stage:
             facts = reads.learn_facts(client, end_us - SPAN_US, end_us, seed)
             for question in QUESTIONS:
                 figures = reads.measure(
-                    question, server, client, floor, facts, calls=self._options.calls, seed=seed
+                    question, server, client, floor, facts, repeats=self._repeats(6.0), seed=seed
                 )
                 self._line(
                     READS,
                     question.name,
-                    figures.p99_ms,
+                    figures.taken.p99_ms,
                     "ms",
                     goal=question.goal_ms,
-                    median=figures.p50_ms,
+                    median=figures.taken.p50_ms,
+                    first=figures.taken.first_ms,
                     floor=figures.floor_p50_ms,
                     cpu_ms=figures.cpu_ms,
                 )
@@ -224,28 +233,26 @@ class Stage:
             client.close()
 
     def _dashboard(self, prepared: Prepared) -> None:
-        calls = self._options.calls if self._options.quick else max(10, self._options.calls // 4)
+        quick = self._options.quick
         with Server(self._folder / "data", prepared.account.key) as server:
             client = server.client()
             end_us = prepared.end_us
             facts = reads.learn_facts(client, end_us - SPAN_US, end_us, self._options.seed)
             client.close()
             visitor = dashboard.Visitor(server.port, prepared.account.key)
-            for figures in dashboard.measure(server, visitor, facts, calls):
+            for figures in dashboard.measure(server, visitor, facts, self._repeats(3.0)):
                 follows = figures.shown.follows
                 self._line(
                     PAGES,
                     f"{figures.shown.name}: numbers that follow" if follows else figures.shown.name,
-                    figures.p99_ms,
+                    figures.taken.p99_ms,
                     "ms",
                     goal=None if follows else dashboard.PAGE_GOAL_MS,
-                    median=figures.p50_ms,
+                    median=figures.taken.p50_ms,
+                    first=figures.taken.first_ms,
                     cpu_ms=figures.cpu_ms,
                 )
-                if figures.shown.path == "/":
-                    self._line(PAGES, "overview, nothing kept", figures.first_ms, "ms")
-            quick = self._options.quick
-            charts = dashboard.measure_charts(server, visitor, facts, calls)
+            charts = dashboard.measure_charts(server, visitor, facts, _CHART_CALLS)
             for shown, taken in () if quick else charts:
                 p50, p99 = percentile(taken, 50), percentile(taken, 99)
                 goal = dashboard.CHART_GOAL_MS
