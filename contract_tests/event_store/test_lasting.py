@@ -29,7 +29,12 @@ from infraprism_server.event_store.contract import (
     TagKey,
     UsageQuery,
 )
-from infraprism_server.event_store.duckdb.copying import DICTIONARIES, ROLLUPS, Copy
+from infraprism_server.event_store.duckdb.copying import (
+    DICTIONARIES,
+    ROLLUPS,
+    WITHOUT_TAG_SUMS,
+    Copy,
+)
 from infraprism_server.event_store.duckdb.schema import STEPS
 
 _DAYS = 6
@@ -67,9 +72,13 @@ def check(store: EventStore, account: int, model: Model) -> None:
         UsageQuery(filter=where, bounds_us=_RANGE, group_by=("model",)),
         UsageQuery(filter=where, bounds_us=_RANGE, group_by=("entity_id", "model")),
         UsageQuery(filter=where, bounds_us=_RANGE, group_by=(TagKey("job"), "session_id")),
+        UsageQuery(filter=where, bounds_us=_RANGE, group_by=(TagKey("job"), "model")),
     ):
         asked = msgspec.structs.replace(query, limit=1_000)
         assert store.usage(asked) == model.usage(asked)
+    tagged = msgspec.structs.replace(where, tags=(("job", "1"),))
+    listed = store.list_events(tagged, limit=1_000)
+    assert (listed.events, listed.total) == model.page(tagged, 1_000, 0, None)
     entities = EntityQuery(account=account, sort="first_seen")
     assert store.list_entities(entities) == model.entities(entities)
     assert store.find_extent(account) == model.extent()
@@ -357,4 +366,4 @@ def test_every_table_of_the_store_is_copied() -> None:
         for statement in step.statements:
             made.execute(statement)
     tables = {name for (name,) in made.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    assert tables == {"events", "rollup_state", *DICTIONARIES, *ROLLUPS}
+    assert tables == {"events", "rollup_state", WITHOUT_TAG_SUMS, *DICTIONARIES, *ROLLUPS}

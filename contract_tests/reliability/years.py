@@ -343,17 +343,19 @@ class _Years:
 
 
 def _checked_sums(client: Client) -> int:
-    """Sums by quarter hours, by entity and day, and from the events themselves are the same."""
+    """Sums by quarter hours, by entity and day, by tags, and from the events are the same."""
     whole = client.ok(f"/v1/usage?{RANGE}")["totals"]
     by_entity = client.ok(f"/v1/usage?{RANGE}&group_by=entity_id&top=5&limit=10")
     parts = [
         client.ok(f"/v1/usage?{RANGE}&success={success}")["totals"] for success in ("true", "false")
     ]
+    by_tag = client.ok(f"/v1/usage?{RANGE}&group_by=tags[feature]&limit=100")["data"]
     rows = by_entity["data"]
     for name in ("events", "cost_usd", "input_tokens", "output_tokens"):
         assert by_entity["totals"][name] == whole[name], name
         assert sum(Decimal(str(row[name])) for row in rows) == Decimal(str(whole[name])), name
-        assert sum(Decimal(str(part[name])) for part in parts) == Decimal(str(whole[name])), name
+        for sums in (parts, by_tag):
+            assert sum(Decimal(str(one[name])) for one in sums) == Decimal(str(whole[name])), name
     assert client.ok("/v1/events?limit=1")["pagination"]["total"] == whole["events"]
     return int(whole["events"])
 

@@ -36,6 +36,7 @@ _CHECKED_COLUMNS: Final = (
 )
 
 DICTIONARIES: Final = ("models", "entities", "tag_sets")
+WITHOUT_TAG_SUMS: Final = "accounts_without_tag_sums"
 ROLLUPS: Final = {
     "rollup_entity_day": (
         "account, day, entity_code, model_code",
@@ -47,6 +48,11 @@ ROLLUPS: Final = {
         "account, entity_code",
         "min(first_us), max(last_us), ",
         "account, entity_code",
+    ),
+    "rollup_tag_day": (
+        "account, day, tag_code, model_code",
+        "",
+        "account, day, tag_code, model_code",
     ),
 }
 """The cell of each, what it has beside sums, and its order."""
@@ -110,7 +116,7 @@ class Copy:
     def copy_sums(self, tell: Tell, done: float) -> int:
         """Copy the dictionaries and the sums of one moment; the last commit of it. ChangedError."""
         with self._database.long_reads.patient_turn(), self._transaction() as cursor:
-            for table in DICTIONARIES:
+            for table in (*DICTIONARIES, WITHOUT_TAG_SUMS):
                 cursor.execute(f"INSERT INTO {_NAME}.{table} SELECT * FROM {table}")  # noqa: S608
             for table, (cell, between, order) in ROLLUPS.items():
                 cursor.execute(

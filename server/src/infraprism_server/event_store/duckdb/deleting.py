@@ -16,6 +16,7 @@ import duckdb
 
 from infraprism_server.clock import MICROSECONDS_PER_DAY
 from infraprism_server.event_store.contract import EventFilter
+from infraprism_server.event_store.duckdb import tag_sums
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.filters import Clause, Selection, select
 from infraprism_server.event_store.duckdb.rollup import DAY_OF_TS, QUARTER, QUARTER_OF_TS
@@ -106,7 +107,7 @@ def delete_slice(
     """Delete the matching events of a slice and correct the sums, in the caller's transaction."""
     doomed = selection.condition(part.start_us, part.end_us)
     account = selection.account
-    days = (part.start_us // MICROSECONDS_PER_DAY, -(-part.end_us // MICROSECONDS_PER_DAY))
+    days = _days(part)
     slots = (part.start_us // QUARTER.width_us, -(-part.end_us // QUARTER.width_us))
     days_us = tuple(day * MICROSECONDS_PER_DAY for day in days)
     run = connection.execute
@@ -117,6 +118,7 @@ def delete_slice(
     )
     run(_QUARTERS.format(doomed=doomed.text), [account, *slots, *doomed.values, watermark])
     run(_LEFT.format(doomed=doomed.text), [account, *doomed.values, watermark])
+    tag_sums.subtract(connection, account, days, doomed, watermark)
     run(f"DELETE FROM events WHERE {doomed.text}", list(doomed.values))  # noqa: S608
     run(
         "DELETE FROM rollup_quarter WHERE account = ? AND slot >= ? AND slot < ?", [account, *slots]
@@ -135,16 +137,24 @@ def delete_slice(
     run("DROP TABLE remaining")
 
 
-def strip_slice(connection: duckdb.DuckDBPyConnection, selection: Selection, part: Slice) -> int:
+def strip_slice(
+    connection: duckdb.DuckDBPyConnection, selection: Selection, part: Slice, watermark: int
+) -> int:
     """Take tags and session ids from the matching events of a slice; how many had any."""
     chosen = selection.condition(part.start_us, part.end_us) & Clause(
         "(tag_code IS NOT NULL OR session_id IS NOT NULL)"
     )
+    tag_sums.strip(connection, selection.account, _days(part), chosen, watermark)
     ((changed,),) = connection.execute(
         f"UPDATE events SET tag_code = NULL, session_id = NULL WHERE {chosen.text}",  # noqa: S608
         list(chosen.values),
     ).fetchall()
     return int(changed)
+
+
+def _days(part: Slice) -> tuple[int, int]:
+    """The first day of a slice, and the one after its last."""
+    return part.start_us // MICROSECONDS_PER_DAY, -(-part.end_us // MICROSECONDS_PER_DAY)
 
 
 # 0 is no entity's code: they begin with 1.

@@ -20,7 +20,7 @@ import duckdb
 from infraprism_server.clock import MICROSECONDS_PER_DAY
 from infraprism_server.errors import Unavailable
 from infraprism_server.event_store.contract import Event, EventFilter, EventPage, Position
-from infraprism_server.event_store.duckdb import rollup, rows
+from infraprism_server.event_store.duckdb import rollup, rows, tag_sums
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.duplicates import find_rowids
 from infraprism_server.event_store.duckdb.filters import Clause, Selection, select
@@ -90,18 +90,17 @@ def list_events(
                 few = _find_few(cursor, selection)
             if few is not None:
                 return _page_of(cursor, where.account, few, limit=limit, offset=offset, after=after)
-        if selection.needs_events and offset <= _NEAR:
+        grid = _grid_of(cursor, selection)
+        if grid is None and offset <= _NEAR:
             with database.long_reads.turn():
                 total, found = _find_near(
                     cursor, selection, limit=limit, offset=offset, after=after
                 )
             return _page(cursor, where.account, found, limit=limit, total=total)
-        grid = (
-            rollup.ENTITY_DAY if selection.by_entity or selection.needs_events else rollup.QUARTER
-        )
         # Without sums made beforehand to count by, every event of the range is looked at.
-        with database.long_reads.turn() if selection.needs_events else nullcontext():
+        with database.long_reads.turn() if grid is None else nullcontext():
             window = _find_window(cursor, selection, grid, limit=limit, offset=offset, after=after)
+        grid = grid or rollup.ENTITY_DAY
         if window.first is None or window.last is None:
             return EventPage(events=[], total=window.total, next_position=None)
         start_us = max(selection.start_us, window.first * grid.width_us)
@@ -113,6 +112,16 @@ def list_events(
         return _page(cursor, where.account, found, limit=limit, total=window.total)
 
     return _while_rows_stay(database, find)
+
+
+def _grid_of(cursor: duckdb.DuckDBPyConnection, selection: Selection) -> rollup.Rollup | None:
+    """What the matching events can be counted by; None: by the events themselves alone."""
+    if selection.details:
+        return None
+    if selection.tags is not None:
+        kept = not selection.by_entity and tag_sums.are_kept(cursor, selection.account)
+        return rollup.TAG_DAY if kept else None
+    return rollup.ENTITY_DAY if selection.by_entity else rollup.QUARTER
 
 
 def _find_few(cursor: duckdb.DuckDBPyConnection, selection: Selection) -> list[_Found] | None:
@@ -252,18 +261,22 @@ def _older_than(position: Position) -> Clause:
 def _find_window(
     cursor: duckdb.DuckDBPyConnection,
     selection: Selection,
-    grid: rollup.Rollup,
+    grid: rollup.Rollup | None,
     *,
     limit: int,
     offset: int,
     after: Position | None,
 ) -> _Window:
-    """Count by slot of the grid, and find the slots of the page (and of the event after it)."""
-    if not selection.needs_events:
+    """Count by slot of the grid, and find the slots of the page (and of the event after it).
+
+    Without a grid that can answer it is counted by day.
+    """
+    if grid is not None:
         known = rollup.covered(cursor, selection.account)
         span_us = (selection.start_us, selection.end_us)
         pieces = rollup.parts(cursor, selection, grid, known, span_us)
     else:
+        grid = rollup.ENTITY_DAY
         pieces = [rollup.events_part(selection, selection.start_us, selection.end_us)]
     counts = " UNION ALL ".join(
         f"SELECT {grid.column if piece.rolled else grid.of_ts} AS slot,"  # noqa: S608

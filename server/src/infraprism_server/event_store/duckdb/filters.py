@@ -70,24 +70,22 @@ class Selection:
     details: tuple[Clause, ...]
     """Conditions that only event rows can answer."""
     tags: OneOf | None
-    """A condition that only event rows can answer."""
+    """A condition that event rows and sums by tags can answer."""
     by_entity: bool
     """Whether the codes speak of entities."""
     nothing: bool
     """Whether a name is unknown, so that no event can match."""
 
-    @property
-    def needs_events(self) -> bool:
-        """Whether only event rows can answer."""
-        return bool(self.details) or self.tags is not None
+    def of(self, rollup: str, *, tagged: bool = False) -> Clause:
+        """A rollup's name and joins: with the condition `codes` its rows are the selected ones.
 
-    def of(self, rollup: str) -> Clause:
-        """A rollup's name and joins: with the condition `codes` its rows are the selected ones."""
-        return _joined(rollup, self.chosen)
+        `tagged`: it has sums by tags.
+        """
+        return _joined(rollup, self._one_ofs if tagged else self.chosen)
 
     def of_events(self) -> Clause:
         """The same for the table of events, with the condition `in_range`."""
-        return _joined("events", self.chosen if self.tags is None else (*self.chosen, self.tags))
+        return _joined("events", self._one_ofs)
 
     def in_range(self, start_us: int, end_us: int) -> Clause:
         """What the joins of `of_events` leave to be said, for a part of the range."""
@@ -104,9 +102,13 @@ class Selection:
     def condition(self, start_us: int, end_us: int) -> Clause:
         """The same as one condition on event rows, for where no join can be."""
         clause = self.in_range(start_us, end_us)
-        for one_of in self.chosen if self.tags is None else (*self.chosen, self.tags):
+        for one_of in self._one_ofs:
             clause &= one_of.condition
         return clause
+
+    @property
+    def _one_ofs(self) -> tuple[OneOf, ...]:
+        return self.chosen if self.tags is None else (*self.chosen, self.tags)
 
 
 def _joined(table: str, conditions: tuple[OneOf, ...]) -> Clause:

@@ -13,6 +13,7 @@ from typing import Final
 
 import duckdb
 
+from infraprism_server.event_store.duckdb import tag_sums
 from infraprism_server.event_store.duckdb.rollup import (
     DAY_OF_TS,
     QUARTER_OF_TS,
@@ -49,6 +50,7 @@ _FOLD: Final = (
     SELECT account, entity_code, false, min(ts), max(ts), {EVENT_SUMS} FROM events
     WHERE commit_no > ? AND commit_no <= ? AND entity_code IS NOT NULL
     GROUP BY account, entity_code""",  # noqa: S608
+    tag_sums.FOLD,
 )
 
 _LOOSE_DAYS: Final = """
@@ -101,6 +103,7 @@ class Folding:
         merge_every_folds: int = MERGE_EVERY_FOLDS,
         resting_events: int = RESTING_EVENTS,
         resting_seconds: float = RESTING_SECONDS,
+        most_tag_sets: int = tag_sums.MOST_TAG_SETS,
     ) -> None:
         self.watermark = 0
         self._after_events = after_events
@@ -109,6 +112,7 @@ class Folding:
         self._merge_every_folds = merge_every_folds
         self._resting_events = resting_events
         self._resting_seconds = resting_seconds
+        self._most_tag_sets = most_tag_sets
         self._tail: deque[tuple[int, int]] = deque()
         self._tail_events = 0
         self._folds = 0
@@ -152,6 +156,7 @@ class Folding:
                 break
             count, taken, last = count + events, taken + 1, commit_no
         connection.execute("BEGIN TRANSACTION")
+        tag_sums.give_up_crowded(connection, self._most_tag_sets)
         for statement in _FOLD:
             connection.execute(statement, [self.watermark, last])
         connection.execute("UPDATE rollup_state SET watermark = ?", [last])
@@ -172,7 +177,7 @@ class Folding:
             _merge_day(connection, *days[0])
         elif blocks:
             _merge_block(connection, *blocks[0])
-        else:
+        elif not tag_sums.merge_loose_day(connection, self._loose_rows):
             self._folds = 0
 
 
@@ -223,6 +228,11 @@ CORRECT: Final = (
     f"""INSERT INTO rollup_entity SELECT account, entity_code, false, NULL, NULL, {_CHANGED_SUMS}
     FROM differences WHERE commit_no <= ? AND entity_code IS NOT NULL
     GROUP BY account, entity_code""",  # noqa: S608
+    f"""INSERT INTO rollup_tag_day
+    SELECT account, {DAY_OF_TS} AS day, tag_code, model_code, false,
+    {_CHANGED_SUMS} FROM differences WHERE commit_no <= ?
+    AND account NOT IN (SELECT account FROM accounts_without_tag_sums)
+    GROUP BY account, day, tag_code, model_code""",  # noqa: S608
 )
 """Add what a repricing changed, from an arrow table `differences`, up to the watermark."""
 

@@ -73,7 +73,11 @@ class LastingAppender(TellingAppender):
         """Take tags and session ids from the events of a slice; how many had any."""
         with self._transaction() as connection:
             selection = select(connection, where)
-            events = 0 if selection.nothing else deleting.strip_slice(connection, selection, part)
+            events = (
+                0
+                if selection.nothing
+                else deleting.strip_slice(connection, selection, part, self._folding.watermark)
+            )
             if events:
                 self._count_change(connection)
         self._note()

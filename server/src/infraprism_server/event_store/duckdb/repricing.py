@@ -17,7 +17,7 @@ _UNPRICED: Final = COST_SOURCES.index("unpriced")
 
 _BEFORE: Final = """
     SELECT id, id_text, cost_pico, cost_source, computed_cost_pico, rate_id,
-    rowid, ts, entity_code, model_code, commit_no
+    rowid, ts, entity_code, model_code, tag_code, commit_no
     FROM events WHERE account = ? AND rowid IN (SELECT unnest(?::BIGINT[]))
 """
 
@@ -73,7 +73,8 @@ def _table(account: int, changed: Sequence[tuple[tuple[Any, ...], CostChange]]) 
             "ts": pa.array([row[7] for row in old], int64),
             "entity_code": pa.array([row[8] for row in old], int32),
             "model_code": pa.array([row[9] for row in old], int32),
-            "commit_no": pa.array([row[10] for row in old], int64),
+            "tag_code": pa.array([row[10] for row in old], int32),
+            "commit_no": pa.array([row[11] for row in old], int64),
             "cost_pico": pa.array([form[0] for form in new], int64),
             "cost_source": pa.array([form[1] for form in new], int8),
             "computed_cost_pico": pa.array([form[2] for form in new], int64),

@@ -1,4 +1,5 @@
-"""Sums made beforehand: by entity, day and model; by quarter hour and model; by entity alone.
+"""Sums made beforehand: by entity, day and model; by quarter hour and model; by entity alone;
+by set of tags, day and model.
 
 A rollup row is a sum over some events of its cell; a cell may have several rows, and readers add
 them up. That makes every change an insert: folding new events, and the difference a repricing
@@ -37,6 +38,8 @@ class Rollup:
 
 ENTITY_DAY: Final = Rollup("rollup_entity_day", "day", MICROSECONDS_PER_DAY, DAY_OF_TS)
 QUARTER: Final = Rollup("rollup_quarter", "slot", 15 * MICROSECONDS_PER_MINUTE, QUARTER_OF_TS)
+TAG_DAY: Final = Rollup("rollup_tag_day", "day", MICROSECONDS_PER_DAY, DAY_OF_TS)
+"""For the accounts that have it: see tag_sums.py. It knows nothing of entities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,7 @@ def parts(
         return [events_part(selection, start_us, end_us)]
     inner = selection.codes & Clause(f"{rollup.column} >= ? AND {rollup.column} < ?", (first, last))
     return [
-        Part(selection.of(rollup.table), inner, rolled=True),
+        Part(selection.of(rollup.table, tagged=rollup is TAG_DAY), inner, rolled=True),
         *_tail(selection, known, inner_start_us, inner_end_us),
         *edges,
     ]

@@ -75,6 +75,28 @@ _VERSION_1 = (
     "INSERT INTO rollup_state VALUES (0)",
 )
 
+_VERSION_2 = (
+    # tag_code: null for events without tags. Accounts with many sets have no such sums.
+    """CREATE TABLE rollup_tag_day (account INTEGER NOT NULL, day INTEGER NOT NULL,
+    tag_code INTEGER, model_code INTEGER NOT NULL, merged BOOLEAN NOT NULL,"""
+    + _SUMS_DDL
+    + ")",
+    "CREATE TABLE accounts_without_tag_sums (account INTEGER NOT NULL)",
+    """INSERT INTO accounts_without_tag_sums
+    SELECT account FROM tag_sets GROUP BY account HAVING count(*) > 1000""",
+    """INSERT INTO rollup_tag_day
+    SELECT account, ((ts + 86400000000000000) // 86400000000 - 1000000)::INTEGER AS day,
+    tag_code, model_code, true, count(*), count(*) FILTER (NOT success),
+    count(*) FILTER (cost_source = 2), sum(cost_pico),
+    coalesce(sum(cost_pico) FILTER (cost_source = 1), 0), sum(input_tokens), sum(output_tokens),
+    sum(cache_read_input_tokens), sum(cache_write_input_tokens), sum(cache_write_1h_input_tokens),
+    sum(reasoning_output_tokens), sum(input_audio_tokens), sum(output_audio_tokens),
+    sum(web_search_requests), coalesce(sum(latency_ms), 0), count(latency_ms) FROM events
+    WHERE commit_no <= (SELECT watermark FROM rollup_state)
+    AND account NOT IN (SELECT account FROM accounts_without_tag_sums)
+    GROUP BY account, day, tag_code, model_code ORDER BY account, day, tag_code, model_code""",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -84,7 +106,7 @@ class Step:
     statements: tuple[str, ...]
 
 
-STEPS: Final = (Step(1, _VERSION_1),)
+STEPS: Final = (Step(1, _VERSION_1), Step(2, _VERSION_2))
 
 
 def prepare(

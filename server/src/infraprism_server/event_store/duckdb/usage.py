@@ -22,7 +22,7 @@ from infraprism_server.event_store.contract import (
     UsageQuery,
     UsageRow,
 )
-from infraprism_server.event_store.duckdb import rollup
+from infraprism_server.event_store.duckdb import rollup, tag_sums
 from infraprism_server.event_store.duckdb.buckets import bucket_of
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.filters import Clause, Selection, json_pointer, select
@@ -71,7 +71,7 @@ def usage(
         if selection.nothing or start_us >= end_us:
             return UsagePage(rows=[], total=0, totals=Sums())
         groups = _groups(query)
-        grid = choose_grid(selection, groups.columns, query.bounds_us, start_us, end_us)
+        grid = choose_grid(cursor, selection, groups.columns, query.bounds_us, (start_us, end_us))
         pieces = _pieces(cursor, query, selection, groups, grid, span_us=(start_us, end_us))
         statement = _statement(query, groups, pieces, grid)
         with database.long_reads.turn() if grid is None else nullcontext():
@@ -141,20 +141,25 @@ def list_unpriced(database: Database, account: int) -> list[UnpricedModel]:
 
 
 def choose_grid(
+    cursor: duckdb.DuckDBPyConnection,
     selection: Selection,
     columns: tuple[str, ...],
     bounds_us: tuple[int, ...],
-    start_us: int,
-    end_us: int,
+    span_us: tuple[int, int],
 ) -> rollup.Rollup | None:
     """The coarsest rollup that can answer; None: only the events themselves can."""
-    if selection.needs_events:
+    if selection.details:
         return None
+    start_us, end_us = span_us
     inner = [bound for bound in bounds_us[1:-1] if start_us < bound < end_us]
 
     def fits(grid: rollup.Rollup, known: set[str]) -> bool:
         return known.issuperset(columns) and all(bound % grid.width_us == 0 for bound in inner)
 
+    if selection.tags is not None or _TAG_COLUMN in columns:
+        by_tags = not selection.by_entity and fits(rollup.TAG_DAY, {"model_code", _TAG_COLUMN})
+        kept = by_tags and tag_sums.are_kept(cursor, selection.account)
+        return rollup.TAG_DAY if kept else None
     # A cell of the quarter rollup holds all entities: for a few models it has far fewer rows.
     if not selection.by_entity and fits(rollup.QUARTER, {"model_code"}):
         return rollup.QUARTER
