@@ -3,8 +3,9 @@
 A page is found in three steps, so that its cost depends on the page and not on how deep it lies:
 count the matching events by day (which gives the exact total and the days the page lies in), sort
 ids and row numbers of those days alone, then read the rows of the page. A session has few events:
-they are all found by one look at the column. What no sums made beforehand can count (tags, failed
-calls) is counted as a whole, in half the time, and a page near the top is looked for from the top.
+they are all found by one look at the column. What no sums made beforehand can count (an entity's
+tags, unpriced calls) is counted as a whole, in half the time, and a page near the top is looked for
+from the top.
 """
 
 from __future__ import annotations
@@ -34,6 +35,13 @@ _NEAR: Final = 10_000
 """How deep a page may lie to be looked for from the top."""
 _NEWEST_DAYS: Final = (1, 8, 64)
 """Where a page near the top is looked for, before everywhere."""
+
+_COUNTED: Final = {
+    None: "sum(events)",
+    True: "sum(events) - sum(errors)",
+    False: "sum(errors)",
+}
+"""How many events of a cell there are, by whether they must have succeeded."""
 
 _Answer = TypeVar("_Answer")
 _Found: TypeAlias = tuple[int, UUID, int]
@@ -280,7 +288,7 @@ def _find_window(
         pieces = [rollup.events_part(selection, selection.start_us, selection.end_us)]
     counts = " UNION ALL ".join(
         f"SELECT {grid.column if piece.rolled else grid.of_ts} AS slot,"  # noqa: S608
-        f" {'sum(events)' if piece.rolled else 'count(*)'} AS n"
+        f" {_COUNTED[selection.success] if piece.rolled else 'count(*)'} AS n"
         f" FROM {piece.rows.text} GROUP BY slot"
         for piece in pieces
     )

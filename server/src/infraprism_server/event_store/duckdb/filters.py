@@ -67,6 +67,8 @@ class Selection:
     """The account, and conditions on model_code and entity_code: every rollup has these columns."""
     chosen: tuple[OneOf, ...]
     """More conditions on these two columns."""
+    success: bool | None
+    """A condition that only event rows can answer; but rollups know how many there are."""
     details: tuple[Clause, ...]
     """Conditions that only event rows can answer."""
     tags: OneOf | None
@@ -90,6 +92,8 @@ class Selection:
     def in_range(self, start_us: int, end_us: int) -> Clause:
         """What the joins of `of_events` leave to be said, for a part of the range."""
         clause = self.codes & Clause("ts >= ? AND ts < ?", (start_us, end_us))
+        if self.success is not None:
+            clause &= Clause("success = ?", (self.success,))
         for detail in self.details:
             clause &= detail
         return clause
@@ -155,6 +159,7 @@ def select(cursor: duckdb.DuckDBPyConnection, where: EventFilter) -> Selection:
         end_us=MAX_US if where.end_us is None else where.end_us,
         codes=Clause("account = ?", (where.account,)),
         chosen=(),
+        success=where.success,
         details=_details(where),
         tags=_tags(where),
         by_entity=where.entity_type is not None or where.entity_id is not None,
@@ -211,8 +216,6 @@ def _details(where: EventFilter) -> tuple[Clause, ...]:
     clauses: list[Clause] = []
     if where.session_id is not None:
         clauses.append(Clause("session_id = ?", (where.session_id,)))
-    if where.success is not None:
-        clauses.append(Clause("success = ?", (where.success,)))
     if where.cost_source is not None:
         clauses.append(Clause("cost_source = ?", (COST_SOURCES.index(where.cost_source),)))
     return tuple(clauses)

@@ -148,7 +148,7 @@ def choose_grid(
     span_us: tuple[int, int],
 ) -> rollup.Rollup | None:
     """The coarsest rollup that can answer; None: only the events themselves can."""
-    if selection.details:
+    if selection.details or selection.success is not None:
         return None
     start_us, end_us = span_us
     inner = [bound for bound in bounds_us[1:-1] if start_us < bound < end_us]
