@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infraprism_server.clock import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR, to_us
+from infraprism_server.clock import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR, iso_utc, to_us
 from infraprism_server.errors import InvalidRequest
 from infraprism_server.http.time_range import parse_range, zone_named
 
@@ -77,6 +77,17 @@ def test_start_after_end_is_refused() -> None:
     with pytest.raises(InvalidRequest) as caught:
         parse_range("2025-01-02", "2025-01-01", UTC)
     assert caught.value.param == "start_date"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Pacific/Pago_Pago"])
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_ends_of_the_calendar_can_be_told_back(zone: str, day: str) -> None:
+    """The first midnight of the calendar east of Greenwich is in no year of UTC."""
+    span = parse_range(day, day, ZoneInfo(zone))
+    assert span.start_us is not None
+    assert span.end_us is not None
+    assert span.start_us < span.end_us
+    assert day[:4] in {iso_utc(span.start_us)[:4], iso_utc(span.end_us)[:4]}
 
 
 def test_the_ends_of_the_calendar_do_not_overflow() -> None:

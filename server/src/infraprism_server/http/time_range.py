@@ -17,7 +17,10 @@ DATE_PATTERN = (
     r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[-+ ][0-9]{2}:[0-9]{2})?)?$"
 )
 _DATE = re.compile(DATE_PATTERN)
-_LATEST = datetime.max.replace(tzinfo=UTC)
+_EARLIEST_US = to_us(datetime.min.replace(tzinfo=UTC))
+_LATEST_US = to_us(datetime.max.replace(tzinfo=UTC))
+"""What can be written as an instant of UTC: beyond it there is only the first or last midnight of
+the calendar in some zone, and never an event."""
 
 QueryDate = Annotated[
     str,
@@ -73,6 +76,10 @@ def parse_range(start_date: str | None, end_date: str | None, zone: ZoneInfo) ->
 
 
 def _instant(text: str, zone: ZoneInfo, param: str, *, end: bool) -> int:
+    return min(max(_EARLIEST_US, _local_instant(text, zone, param, end=end)), _LATEST_US)
+
+
+def _local_instant(text: str, zone: ZoneInfo, param: str, *, end: bool) -> int:
     if _DATE.match(text) is None:
         raise _unreadable(param)
     try:
@@ -80,7 +87,7 @@ def _instant(text: str, zone: ZoneInfo, param: str, *, end: bool) -> int:
             day = date.fromisoformat(text)
             if end:
                 if day == date.max:
-                    return to_us(_LATEST)
+                    return _LATEST_US
                 day += timedelta(days=1)
             return to_us(datetime.combine(day, time.min, zone))
         if text[-6] == " ":  # a `+` that was not percent-encoded arrives as a space
