@@ -7,6 +7,7 @@ regroup by text; models and entities have one code each.
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from typing import Final
 import duckdb
 
 from infraprism_server.errors import StartupError
+
+_log = logging.getLogger(__name__)
 
 COMMIT_NO: Final = "commit_no"
 """Name of the number (see read_number) below which no commit is numbered, whatever was deleted."""
@@ -134,7 +137,13 @@ def prepare(
             " install the newer program, or restore a backup made by this one"
         )
     if 0 < version < newest:
-        _copy_before(connection, file, version)
+        copy = _copy_before(connection, file, version)
+        _log.info(
+            "the event store is brought from version %d to %d; as it was: %s",
+            version,
+            newest,
+            copy.name,
+        )
     for step in steps:
         if step.version > version:
             _take(connection, step, instance_id)
@@ -171,7 +180,7 @@ def _refuse_foreign(
         )
 
 
-def _copy_before(connection: duckdb.DuckDBPyConnection, file: Path, version: int) -> None:
+def _copy_before(connection: duckdb.DuckDBPyConnection, file: Path, version: int) -> Path:
     connection.execute("CHECKPOINT")
     copy = file.with_name(f"{file.name}.before-version-{version + 1}")
     try:
@@ -182,6 +191,7 @@ def _copy_before(connection: duckdb.DuckDBPyConnection, file: Path, version: int
             f"no copy of the event store could be made before its migration ({error.strerror}):"
             f" make room for {file.stat().st_size} bytes beside it"
         ) from error
+    return copy
 
 
 def _take(connection: duckdb.DuckDBPyConnection, step: Step, instance_id: str) -> None:
