@@ -1,14 +1,13 @@
 """A process that ends at one exact point of a compaction while it appends; what it promised holds.
 
-`python -m contract_tests.event_store.compaction_points FOLDER POINT FIRST` is the process: it
-appends batch after batch, prints each one's number once it is acknowledged, compacts, and dies.
+`die_at` is the process: it appends batch after batch, prints each one's number once it is
+acknowledged, compacts, and dies.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -19,12 +18,12 @@ from typing import Final
 from contract_tests.event_store.crash_child import batch_of
 from contract_tests.event_store.engines import INSTANCE
 from contract_tests.event_store.kill_points import verify_promises
+from contract_tests.harness.forked import run_forked
 from infraprism_server.clock import SystemClock
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.folding import Folding
 from infraprism_server.event_store.duckdb.store import DuckDBEventStore
 
-_ROOT = Path(__file__).resolve().parents[2]
 _PER_RUN: Final = 1_000_000
 _COPIED: Final = 0.9
 """What `tell` hears when events and sums are copied."""
@@ -59,17 +58,7 @@ def run_points(folder: Path) -> int:
     """Die at each point of the same store, verify each time; batches acknowledged."""
     acknowledged: set[int] = set()
     for number, point in enumerate(POINTS):
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "contract_tests.event_store.compaction_points"),
-                *(str(folder), point, str(number * _PER_RUN)),
-            ],
-            cwd=_ROOT,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = run_forked(die_at, folder, point, number * _PER_RUN)
         assert done.returncode == -signal.SIGKILL, done.stderr
         before = len(acknowledged)
         acknowledged |= {
@@ -84,7 +73,7 @@ def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(folder: Path, point: str, first: int) -> None:
+def die_at(folder: Path, point: str, first: int) -> None:
     database = DyingDatabase(folder, instance_id=INSTANCE, memory_limit_mb=256, threads=2)
     database.point = point
     store = DuckDBEventStore(
@@ -112,7 +101,3 @@ def main(folder: Path, point: str, first: int) -> None:
 
     store.compact(tell)
     time.sleep(30)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

@@ -1,7 +1,7 @@
 """R2: a process that ends at one exact point of a commit, again and again; what it promised holds.
 
-`python -m contract_tests.event_store.kill_points FOLDER POINT FIRST AFTER` is the process: it
-appends batch after batch, prints each one's number once it is acknowledged, and dies.
+`die_at` is the process: it appends batch after batch, prints each one's number once it is
+acknowledged, and dies.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from itertools import count
@@ -19,6 +18,7 @@ from typing import Final
 
 from contract_tests.event_store.crash_child import EVENTS_PER_BATCH, batch_of
 from contract_tests.event_store.engines import INSTANCE, open_duckdb
+from contract_tests.harness.forked import run_forked
 from infraprism_server.clock import SystemClock
 from infraprism_server.event_store.contract import EventFilter, Outcome, UsageQuery
 from infraprism_server.event_store.duckdb.commit_record import CommitRecord
@@ -26,7 +26,6 @@ from infraprism_server.event_store.duckdb.database import FILE_NAME, Database
 from infraprism_server.event_store.duckdb.folding import Folding
 from infraprism_server.event_store.duckdb.store import DuckDBEventStore
 
-_ROOT = Path(__file__).resolve().parents[2]
 _PER_RUN = 1_000_000
 
 # Which call of the record's sync, counted within one commit (log, then record), is the last.
@@ -47,17 +46,7 @@ def run_point(folder: Path, point: str, *, seed: int, times: int) -> int:
     random = Random(seed)
     acknowledged: set[int] = set()
     for number in range(times):
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "contract_tests.event_store.kill_points", str(folder)),
-                *(point, str(number * _PER_RUN), str(random.randrange(2, 30))),
-            ],
-            cwd=_ROOT,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = run_forked(die_at, folder, point, number * _PER_RUN, random.randrange(2, 30))
         assert done.returncode in (-signal.SIGKILL, -signal.SIGXFSZ), done.stderr
         acknowledged |= {
             int(line) for line in done.stdout.splitlines(keepends=True) if "\n" in line
@@ -102,7 +91,7 @@ def _dying_sync(last_call: int, *, afterwards: bool) -> Callable[[int], None]:
     return sync
 
 
-def main(folder: Path, point: str, first: int, after: int) -> None:
+def die_at(folder: Path, point: str, first: int, after: int) -> None:
     sync: Callable[[int], None] = os.fdatasync
     if point in _SYNCS:
         place, afterwards = _SYNCS[point]
@@ -137,7 +126,3 @@ def main(folder: Path, point: str, first: int, after: int) -> None:
         sys.stdout.flush()
         if point == "after the answer" and number == first + after:
             _die()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -27,7 +27,7 @@ from infraprism_server.event_store.sums import Sums
 Step = tuple[str, Sequence[Any]]
 
 _settings = settings(
-    max_examples=35,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

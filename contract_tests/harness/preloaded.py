@@ -1,6 +1,7 @@
-"""What the process that commands are forked from has imported; see forked_command.py.
+"""What the process that commands are forked from has imported; see forked.py.
 
-Beside the server: what it and its libraries import when they are first used.
+Beside the server: what it and its libraries import when they are first used, and the functions of
+processes that end themselves.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ for _name in (
     "pygments.lexers.html",
     "pygments.lexers.python",
     "sqlalchemy.dialects.sqlite",
+    "contract_tests.event_store.compaction_points",
+    "contract_tests.event_store.kill_points",
 ):
     import_module(_name)
 gc.collect()

@@ -12,11 +12,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from contract_tests.harness.client import CONNECTION_ERRORS, Client
-from contract_tests.harness.forked_command import ForkedCommand
+from contract_tests.harness.forked import Forked, forked_command, run_forked_command
 from infraprism_server.accounts.service import AccountService, NewAccount
 from infraprism_server.api_keys.schemas import CreateKey
 from infraprism_server.api_keys.service import ApiKeyService
@@ -55,7 +54,7 @@ class ServerProcess:
     ) -> None:
         """`options` are those of `infraprism serve`, such as `--bootstrap`.
 
-        `forked`: see forked_command.py; not given, as `FORKED` says.
+        `forked`: see forked.py; not given, as `FORKED` says.
         """
         self.folder = folder
         self._options = options
@@ -73,7 +72,7 @@ class ServerProcess:
             **(environment or {}),
         }
         self._forked = self.FORKED if forked is None else forked
-        self._process: subprocess.Popen[bytes] | ForkedCommand | None = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
 
     def __enter__(self) -> ServerProcess:
         self.start()
@@ -93,7 +92,7 @@ class ServerProcess:
         words = ["serve", "--port", str(self.port), "--data-dir", str(self.data_dir)]
         words += self._options
         if self._forked:
-            self._process = ForkedCommand(words, self.environment, self.log_path, self.log_path)
+            self._process = forked_command(words, self.environment, self.log_path, self.log_path)
             return
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
@@ -123,7 +122,7 @@ class ServerProcess:
         if self._process is None:
             return
         if self._process.poll() is None:
-            if isinstance(self._process, ForkedCommand):
+            if isinstance(self._process, Forked):
                 self._process.kill()
             else:
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -148,15 +147,17 @@ class ServerProcess:
         """An `infraprism` command on this folder; the JSON it prints."""
         words = [*arguments, "--data-dir", str(self.data_dir), "--json"]
         if self._forked:
-            return json.loads(_said(words, self.environment, self.folder))
-        done = subprocess.run(
-            [str(COMMAND), *words],
-            env=self.environment,
-            capture_output=True,
-            timeout=START_SECONDS,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr.decode()
+            done = run_forked_command(words, self.environment, START_SECONDS)
+        else:
+            done = subprocess.run(
+                [str(COMMAND), *words],
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                timeout=START_SECONDS,
+                check=False,
+            )
+        assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     def create_account(
@@ -216,15 +217,6 @@ def make_account(data_dir: Path, name: str, rate_limit: int) -> TestAccount:
         return TestAccount(made.id, made.email, key.key)
     finally:
         engine.dispose()
-
-
-def _said(words: list[str], environment: Mapping[str, str], folder: Path) -> str:
-    """What a forked command prints that goes well."""
-    with TemporaryDirectory(dir=folder) as prints:
-        said, told = Path(prints, "said"), Path(prints, "told")
-        status = ForkedCommand(words, environment, said, told).wait(START_SECONDS)
-        assert status == 0, told.read_text()
-        return said.read_text()
 
 
 def free_port() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from contract_tests.harness.client import Client
+from contract_tests.harness.forked import run_forked_command
 from contract_tests.harness.server_process import COMMAND, ServerProcess, free_port
 from contract_tests.notifications.changed_links import try_changed_links
 from contract_tests.notifications.hostile_targets import HOSTILE_URLS
@@ -232,8 +234,9 @@ def test_the_listener_prints_what_arrives_and_whether_it_is_good(
 
 @pytest.mark.parametrize("secret", ["nonsense", "whsec_short", "whsec_!"])
 def test_a_secret_that_is_none_is_refused_before_anything_arrives(secret: str) -> None:
-    command = [str(COMMAND), "webhooks", "listen", "--port", "0", "--secret", secret]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = run_forked_command(
+        ["webhooks", "listen", "--port", "0", "--secret", secret], os.environ, 60
+    )
     assert done.returncode == 2
     assert "--secret: the secret is" in done.stderr
     assert secret not in done.stderr

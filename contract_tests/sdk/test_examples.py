@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contract_tests.sdk.conftest import Server
-from sdk.tests.environments import python_of
+from sdk.tests.environments import python_of, variables
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(
@@ -27,7 +27,9 @@ def test_an_example_shows_its_cost(reporting: Server, name: str) -> None:
     ran = subprocess.run(
         [python, "-m", f"examples.{name}"],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'sdk' / 'src'}:{ROOT}"},
+        env=variables(
+            **{name: os.environ[name] for name in os.environ if name.startswith("INFRAPRISM_")}
+        ),
         capture_output=True,
         text=True,
         check=False,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from typing import Any
 
 import pytest
 
-from sdk.tests.environments import PROVIDERS, ROOT, python_of
+from sdk.tests.environments import PROVIDERS, ROOT, python_of, variables
 
 WAYS = {"oldest": 7, "openai1": 13, "openai2-first": 13, "openai2": 13, "openai3-first": 13}
 """How many of the ways of OpenAI's client these versions have."""
@@ -17,13 +16,10 @@ WAYS = {"oldest": 7, "openai1": 13, "openai2-first": 13, "openai2": 13, "openai3
 
 def played(name: str, module: str) -> Any:
     """What a module prints that runs in that environment."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("INFRAPRISM_")
-    }
     done = subprocess.run(
         [str(python_of(name)), "-m", f"sdk.tests.environments.{module}"],
         cwd=ROOT,
-        env={**environment, "PYTHONPATH": f"{ROOT / 'sdk' / 'src'}:{ROOT}"},
+        env=variables(),
         capture_output=True,
         text=True,
         check=False,

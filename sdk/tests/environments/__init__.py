@@ -10,6 +10,7 @@ versions changes. The newest of all is what `requirements.lock` has: the tests t
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,13 @@ def python_of(name: str) -> Path:
         run(uv(), "pip", "sync", "--quiet", "--python", str(python), str(versions))
         stamp.write_text(digest)
     return python
+
+
+def variables(**more: str) -> dict[str, str]:
+    """For a child of one of them: none of ours but `more`, and what it compiles is kept."""
+    left_out = ("INFRAPRISM_", "PYTHONDONTWRITEBYTECODE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
+    return {**kept, "PYTHONPATH": f"{ROOT / 'sdk' / 'src'}:{ROOT}", **more}
 
 
 def uv() -> str:

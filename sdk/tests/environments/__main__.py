@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
-from sdk.tests.environments import PROVIDERS, ROOT, lock, python_of
+from sdk.tests.environments import PROVIDERS, ROOT, lock, python_of, variables
 
 FILES = [
     "test_openai.py",
@@ -38,8 +37,7 @@ def main() -> int:
         if left_out:
             command += ["-k", f"not ({' or '.join(left_out)})"]
         command += [f"sdk/tests/{file}" for file in FILES]
-        environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'sdk' / 'src'}:{ROOT}"}
-        worst |= subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+        worst |= subprocess.run(command, cwd=ROOT, env=variables(), check=False).returncode
     return worst
 
 
