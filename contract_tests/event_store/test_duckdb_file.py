@@ -104,25 +104,25 @@ def test_migrations_run_in_order_after_a_copy(tmp_path: Path) -> None:
     opened.close(5)
     steps = (
         *schema.STEPS,
-        schema.Step(3, ("ALTER TABLE events ADD COLUMN colour VARCHAR",)),
-        schema.Step(4, ("UPDATE events SET colour = 'blue'",)),
+        schema.Step(4, ("ALTER TABLE events ADD COLUMN colour VARCHAR",)),
+        schema.Step(5, ("UPDATE events SET colour = 'blue'",)),
     )
     for _ in range(2):
         database = Database(
             tmp_path, instance_id=INSTANCE, memory_limit_mb=256, threads=1, steps=steps
         )
-        assert database.schema_version == 4
+        assert database.schema_version == 5
         with database.snapshot() as cursor:
             assert cursor.execute("SELECT colour FROM events").fetchall() == [("blue",)]
         database.close()
     copies = sorted(path.name for path in tmp_path.glob("*.before-*"))
-    assert copies == [f"{FILE_NAME}.before-version-3"]
+    assert copies == [f"{FILE_NAME}.before-version-4"]
     with duckdb.connect(str(tmp_path / copies[0]), read_only=True) as before:
         assert before.execute("SELECT count(*) FROM events").fetchall() == [(1,)]
         assert before.execute(
             "SELECT value FROM meta WHERE name = 'schema_version'"
-        ).fetchall() == [("2",)]
-    assert "schema version 4" in refusal(tmp_path)
+        ).fetchall() == [("3",)]
+    assert "schema version 5" in refusal(tmp_path)
 
 
 def test_a_step_that_fails_changes_nothing(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_step_that_fails_changes_nothing(tmp_path: Path) -> None:
     open_duckdb(tmp_path).close(5)
     steps = (
         *schema.STEPS,
-        schema.Step(3, ("ALTER TABLE events ADD COLUMN colour VARCHAR", "SELECT nothing")),
+        schema.Step(4, ("ALTER TABLE events ADD COLUMN colour VARCHAR", "SELECT nothing")),
     )
     with pytest.raises(StartupError):
         Database(tmp_path, instance_id=INSTANCE, memory_limit_mb=256, threads=1, steps=steps)

@@ -32,6 +32,7 @@ from infraprism_server.event_store.contract import (
 from infraprism_server.event_store.duckdb.copying import (
     DICTIONARIES,
     ROLLUPS,
+    SESSION_DAYS,
     WITHOUT_TAG_SUMS,
     Copy,
 )
@@ -76,9 +77,10 @@ def check(store: EventStore, account: int, model: Model) -> None:
     ):
         asked = msgspec.structs.replace(query, limit=1_000)
         assert store.usage(asked) == model.usage(asked)
-    tagged = msgspec.structs.replace(where, tags=(("job", "1"),))
-    listed = store.list_events(tagged, limit=1_000)
-    assert (listed.events, listed.total) == model.page(tagged, 1_000, 0, None)
+    for more in ({"tags": (("job", "1"),)}, {"session_id": "s3"}, {"success": True}):
+        some = msgspec.structs.replace(where, **more)
+        listed = store.list_events(some, limit=1_000)
+        assert (listed.events, listed.total) == model.page(some, 1_000, 0, None)
     entities = EntityQuery(account=account, sort="first_seen")
     assert store.list_entities(entities) == model.entities(entities)
     assert store.find_extent(account) == model.extent()
@@ -366,4 +368,5 @@ def test_every_table_of_the_store_is_copied() -> None:
         for statement in step.statements:
             made.execute(statement)
     tables = {name for (name,) in made.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-    assert tables == {"events", "rollup_state", WITHOUT_TAG_SUMS, *DICTIONARIES, *ROLLUPS}
+    others = {"events", "rollup_state", WITHOUT_TAG_SUMS, SESSION_DAYS}
+    assert tables == {*others, *DICTIONARIES, *ROLLUPS}

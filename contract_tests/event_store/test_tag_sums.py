@@ -127,6 +127,7 @@ def test_an_older_file_gets_them_when_it_is_opened(tmp_path: Path, crowded: bool
     with duckdb.connect(str(tmp_path / FILE_NAME)) as file:  # as version 1 left it
         file.execute("DROP TABLE rollup_tag_day")
         file.execute("DROP TABLE accounts_without_tag_sums")
+        file.execute("DROP TABLE session_days")
         file.execute("UPDATE meta SET value = '1' WHERE name = 'schema_version'")
         if crowded:
             file.execute(

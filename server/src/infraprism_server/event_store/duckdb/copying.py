@@ -57,6 +57,14 @@ ROLLUPS: Final = {
 }
 """The cell of each, what it has beside sums, and its order."""
 
+SESSION_DAYS: Final = "session_days"
+_SESSION_DAYS: Final = f"""INSERT INTO {_NAME}.{SESSION_DAYS}
+    SELECT account, session_hash, min(first_day) AS first, max(last_day)
+    FROM {SESSION_DAYS} s JOIN (
+        SELECT account, min(day) AS oldest FROM rollup_entity_day GROUP BY account
+    ) USING (account) WHERE last_day >= oldest
+    GROUP BY account, session_hash ORDER BY account, first"""  # noqa: S608
+
 
 class ChangedError(Exception):
     """What was copied has changed since: begin anew."""
@@ -123,6 +131,7 @@ class Copy:
                     f"INSERT INTO {_NAME}.{table} SELECT {cell}, true, {between}{ROLLUP_SUMS}"  # noqa: S608
                     f" FROM {table} GROUP BY {cell} HAVING sum(events) > 0 ORDER BY {order}"
                 )
+            cursor.execute(_SESSION_DAYS)
             covered = watermark(cursor)
             cursor.execute(f"UPDATE {_NAME}.rollup_state SET watermark = ?", [covered])  # noqa: S608
             last = last_commit(cursor)

@@ -16,6 +16,7 @@ import duckdb
 
 from infraprism_server.event_store.contract import EventFilter
 from infraprism_server.event_store.duckdb.schema import COST_SOURCES
+from infraprism_server.event_store.duckdb.session_days import find_span
 
 MIN_US: Final = -(1 << 58)
 MAX_US: Final = 1 << 58
@@ -165,7 +166,21 @@ def select(cursor: duckdb.DuckDBPyConnection, where: EventFilter) -> Selection:
         by_entity=where.entity_type is not None or where.entity_id is not None,
         nothing=False,
     )
-    return _with_entity(cursor, where, _with_model(cursor, where, selection))
+    selection = _with_entity(cursor, where, _with_model(cursor, where, selection))
+    return _where_session_is(cursor, where, selection)
+
+
+def _where_session_is(
+    cursor: duckdb.DuckDBPyConnection, where: EventFilter, selection: Selection
+) -> Selection:
+    """The part of the range that has the events of the session that is asked for."""
+    if where.session_id is None or selection.nothing:
+        return selection
+    span = find_span(cursor, where.account, where.session_id)
+    if span is None:
+        return replace(selection, nothing=True)
+    start_us, end_us = max(selection.start_us, span[0]), min(selection.end_us, span[1])
+    return replace(selection, start_us=start_us, end_us=end_us, nothing=start_us >= end_us)
 
 
 def _with_model(

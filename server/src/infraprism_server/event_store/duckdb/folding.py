@@ -20,6 +20,7 @@ from infraprism_server.event_store.duckdb.rollup import (
     QUARTERS_A_DAY,
     watermark,
 )
+from infraprism_server.event_store.duckdb.session_days import HASH_OF_NAME
 from infraprism_server.event_store.duckdb.sums import EVENT_SUMS, ROLLUP_SUMS, SUM_NAMES
 
 FOLD_AFTER_EVENTS: Final = 200_000
@@ -51,6 +52,11 @@ _FOLD: Final = (
     WHERE commit_no > ? AND commit_no <= ? AND entity_code IS NOT NULL
     GROUP BY account, entity_code""",  # noqa: S608
     tag_sums.FOLD,
+    f"""INSERT INTO session_days
+    SELECT account, {HASH_OF_NAME}, min(day), max(day)
+    FROM (SELECT account, session_id, {DAY_OF_TS} AS day FROM events
+        WHERE commit_no > ? AND commit_no <= ? AND session_id IS NOT NULL)
+    GROUP BY account, session_id""",  # noqa: S608
 )
 
 _LOOSE_DAYS: Final = """

@@ -100,6 +100,18 @@ _VERSION_2 = (
     GROUP BY account, day, tag_code, model_code ORDER BY account, day, tag_code, model_code""",
 )
 
+_VERSION_3 = (
+    # session_hash: 32 bits of the session's name. Rows are never too narrow; see session_days.py.
+    """CREATE TABLE session_days (account INTEGER NOT NULL, session_hash UINTEGER NOT NULL,
+    first_day INTEGER NOT NULL, last_day INTEGER NOT NULL)""",
+    """INSERT INTO session_days
+    SELECT account, (md5_number_lower(session_id) & 4294967295)::UINTEGER, min(day), max(day)
+    FROM (SELECT account, session_id,
+        ((ts + 86400000000000000) // 86400000000 - 1000000)::INTEGER AS day FROM events
+        WHERE commit_no <= (SELECT watermark FROM rollup_state) AND session_id IS NOT NULL)
+    GROUP BY account, session_id ORDER BY account, min(day)""",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -109,7 +121,7 @@ class Step:
     statements: tuple[str, ...]
 
 
-STEPS: Final = (Step(1, _VERSION_1), Step(2, _VERSION_2))
+STEPS: Final = (Step(1, _VERSION_1), Step(2, _VERSION_2), Step(3, _VERSION_3))
 
 
 def prepare(
