@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from typing import TypeVar, cast
 
 from infraprism_server.clock import Clock
+from infraprism_server.dashboard.reading import ask
 
 KEPT_US = 30_000_000
 MOST_KEPT = 512
@@ -27,13 +28,31 @@ class Recent:
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, tuple[int, object]] = OrderedDict()
 
-    def get(self, key: tuple[int, *tuple[Hashable, ...]], make: Callable[[], _Answer]) -> _Answer:
-        """The kept answer, or a new one. Two threads may make the same: both are right."""
+    def get(
+        self,
+        key: tuple[int, *tuple[Hashable, ...]],
+        make: Callable[[], _Answer],
+        *,
+        renewed_within_us: int = 0,
+    ) -> _Answer:
+        """The kept answer, or a new one. Two threads may make the same: both are right.
+
+        For so long after its half minute an answer is still given, and a new one is made beside.
+        """
         now_us = self._clock.now_us()
         with self._lock:
             found = self._kept.get(key)
+            if found is not None and found[0] <= now_us < found[0] + renewed_within_us:
+                # Kept once more, so that one thread alone makes the new one.
+                self._kept[key] = (now_us + KEPT_US, found[1])
+                ask(self._make, key, make)
+                return cast(_Answer, found[1])
         if found is not None and found[0] > now_us:
             return cast(_Answer, found[1])
+        return self._make(key, make)
+
+    def _make(self, key: Hashable, make: Callable[[], _Answer]) -> _Answer:
+        now_us = self._clock.now_us()
         made = make()
         with self._lock:
             self._kept[key] = (now_us + KEPT_US, made)

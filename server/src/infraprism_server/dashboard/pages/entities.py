@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from infraprism_server.clock import iso_utc
+from infraprism_server.clock import MICROSECONDS_PER_MINUTE, iso_utc
 from infraprism_server.dashboard.frame import Page, Visit, page
 from infraprism_server.dashboard.pages.ranges import span_in
 from infraprism_server.dashboard.paging import PAGE_ROWS, offset_of, pages_of
@@ -94,7 +94,9 @@ def _list_query(visit: Visit, span: Span, sort: str, kind: str) -> ListEntitiesQ
 def _kinds(visit: Visit, span: Span) -> list[str]:
     """The types that calls in the span had, dearest first."""
     key = (visit.account.number, "kinds", tuple(span.address.items()), visit.zone.key)
-    return visit.dashboard.recent.get(key, lambda: _asked_kinds(visit, span))
+    return visit.dashboard.recent.get(
+        key, lambda: _asked_kinds(visit, span), renewed_within_us=MICROSECONDS_PER_MINUTE
+    )
 
 
 def _asked_kinds(visit: Visit, span: Span) -> list[str]:
