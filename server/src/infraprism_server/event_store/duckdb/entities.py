@@ -26,7 +26,7 @@ from infraprism_server.event_store.duckdb.filters import (
     one_of,
     select,
 )
-from infraprism_server.event_store.duckdb.sums import ALL_SUMS
+from infraprism_server.event_store.duckdb.sums import ALL_SUMS, SumColumns, columns_of
 from infraprism_server.event_store.sums import Sums
 
 _SORT_KEYS: Final[dict[EntitySort, str]] = {
@@ -37,15 +37,7 @@ _SORT_KEYS: Final[dict[EntitySort, str]] = {
     "entity_id": "n.entity_id",
 }
 
-_SEEN: Final = """
-    SELECT entity_code, min(first_us) AS first_us, max(last_us) AS last_us FROM (
-        SELECT entity_code, min(first_us) AS first_us, max(last_us) AS last_us
-        FROM rollup_entity WHERE account = ? GROUP BY entity_code
-        UNION ALL
-        SELECT entity_code, min(ts), max(ts) FROM events
-        WHERE account = ? AND commit_no > ? GROUP BY entity_code
-    ) GROUP BY entity_code
-"""
+_KEY_SUMS: Final = columns_of(frozenset({"events", "cost_pico"}))
 
 
 def list_entities(database: Database, query: EntityQuery) -> EntityPage:
@@ -65,15 +57,16 @@ def list_entities(database: Database, query: EntityQuery) -> EntityPage:
         ).fetchall()
         direction = "DESC" if query.descending else "ASC"
         keys = _keys(cursor, selection, known, needed=query.sort in ("total_cost", "total_events"))
+        seen = _seen(query.account, known)
         found = cursor.execute(
-            f"""WITH seen AS ({_SEEN}), keys AS ({keys.text})
+            f"""WITH seen AS ({seen.text}), keys AS ({keys.text})
             SELECT n.code, n.entity_type, n.entity_id, s.first_us, s.last_us FROM entities n
             LEFT JOIN seen s ON s.entity_code = n.code LEFT JOIN keys k ON k.entity_code = n.code
             WHERE {of_type.text}
             ORDER BY s.first_us IS NULL, {_SORT_KEYS[query.sort]} {direction},
             n.entity_type, n.entity_id LIMIT ? OFFSET ?""",  # noqa: S608
             [
-                *(query.account, query.account, known.commit_no),
+                *seen.values,
                 *keys.values,
                 *of_type.values,
                 *(query.limit, query.offset),
@@ -131,6 +124,23 @@ def _matching(text: str, named: Sequence[tuple[str, str]]) -> Clause:
     )
 
 
+def _seen(account: int, known: rollup.Covered) -> Clause:
+    """When each entity was seen first and last."""
+    folded = Clause(
+        "SELECT entity_code, min(first_us) AS first_us, max(last_us) AS last_us"
+        " FROM rollup_entity WHERE account = ? GROUP BY entity_code",
+        (account,),
+    )
+    if known.whole:
+        return folded
+    return Clause(
+        "SELECT entity_code, min(first_us) AS first_us, max(last_us) AS last_us FROM ("  # noqa: S608
+        f"{folded.text} UNION ALL SELECT entity_code, min(ts), max(ts) FROM events"
+        " WHERE account = ? AND commit_no > ? GROUP BY entity_code) GROUP BY entity_code",
+        (*folded.values, account, known.commit_no),
+    )
+
+
 def _parts(
     cursor: duckdb.DuckDBPyConnection, selection: Selection, known: rollup.Covered
 ) -> list[rollup.Part]:
@@ -153,17 +163,7 @@ def _keys(
     if not needed:
         return Clause("SELECT NULL::INTEGER AS entity_code")
     pieces = _parts(cursor, selection, known)
-    return Clause(
-        "SELECT entity_code, sum(cost_pico) AS cost_pico, sum(events) AS events FROM ("  # noqa: S608
-        + " UNION ALL ".join(
-            "SELECT entity_code, sum(cost_pico) AS cost_pico,"  # noqa: S608
-            f" {'sum(events)' if piece.rolled else 'count(*)'} AS events"
-            f" FROM {piece.rows.text} GROUP BY entity_code"
-            for piece in pieces
-        )
-        + ") GROUP BY entity_code",
-        tuple(value for piece in pieces for value in piece.rows.values),
-    )
+    return _by_entity(pieces, _KEY_SUMS)
 
 
 def _sums_by_entity(
@@ -180,14 +180,17 @@ def _sums_by_entity(
     else:
         selection = replace(selection, chosen=(one_of("entity_code", codes),))
     pieces = _parts(cursor, selection, known)
-    found = cursor.execute(
-        f"SELECT entity_code, {ALL_SUMS.of_sums} FROM ("  # noqa: S608
-        + " UNION ALL ".join(
-            f"SELECT entity_code, {piece.sums(ALL_SUMS)} FROM {piece.rows.text}"  # noqa: S608
-            " GROUP BY entity_code"
-            for piece in pieces
-        )
-        + ") GROUP BY entity_code",
-        [value for piece in pieces for value in piece.rows.values],
-    ).fetchall()
+    sums = _by_entity(pieces, ALL_SUMS)
+    found = cursor.execute(sums.text, sums.values).fetchall()
     return {row[0]: ALL_SUMS.read(row[1:]) for row in found}
+
+
+def _by_entity(pieces: Sequence[rollup.Part], columns: SumColumns) -> Clause:
+    """A row for each entity."""
+    text = " UNION ALL ".join(
+        f"SELECT entity_code, {piece.sums(columns)} FROM {piece.rows.text} GROUP BY entity_code"  # noqa: S608
+        for piece in pieces
+    )
+    if len(pieces) > 1:  # to plan this as well takes milliseconds
+        text = f"SELECT entity_code, {columns.of_sums} FROM ({text}) GROUP BY entity_code"  # noqa: S608
+    return Clause(text, tuple(value for piece in pieces for value in piece.rows.values))

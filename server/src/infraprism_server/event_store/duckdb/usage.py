@@ -293,6 +293,8 @@ def _by_rank(
         for piece in pieces
     )
     cost_values = tuple(value for piece in pieces for value in piece.rows.values)
+    if pieces[1:]:  # of one piece each cell is a row already, and each level costs milliseconds
+        costs = f"SELECT {codes}, sum(cost_pico) AS cost_pico FROM ({costs}) GROUP BY {codes}"  # noqa: S608
     joins, accounts = _joins(query, groups)
     values, pointers = _values(groups)
     names = ", ".join(groups.names)
@@ -303,11 +305,13 @@ def _by_rank(
         f"{column} IS NOT DISTINCT FROM kept_{column}" for column in groups.columns
     )
     union = _union(query, pieces, grid, ", rank", f" LEFT JOIN kept ON {same_code}")
+    by_rank = union.text
+    if pieces[1:]:
+        by_rank = f"SELECT bucket, rank, {sums.of_sums} FROM ({by_rank}) GROUP BY bucket, rank"  # noqa: S608
     return Clause(
         f"""valued AS MATERIALIZED (
             SELECT {", ".join(f"u.{column}" for column in groups.columns)}{values}, u.cost_pico
-            FROM (SELECT {codes}, sum(cost_pico) AS cost_pico FROM ({costs}) GROUP BY {codes}) u
-            {joins}),
+            FROM ({costs}) u{joins}),
         ranked AS MATERIALIZED (
             SELECT *, row_number() OVER (ORDER BY cost_pico DESC{by_name}) AS rank FROM (
                 SELECT {names}, sum(cost_pico) AS cost_pico FROM valued GROUP BY {names}
@@ -317,8 +321,7 @@ def _by_rank(
         shown AS MATERIALIZED (
             SELECT s.bucket::BIGINT AS bucket, s.rank IS NULL AS other,
             {", ".join(f"r.{name}" for name in groups.names)},
-            {", ".join(f"s.{field}" for field in sums.fields)} FROM (
-                SELECT bucket, rank, {sums.of_sums} FROM ({union.text}) GROUP BY bucket, rank) s
+            {", ".join(f"s.{field}" for field in sums.fields)} FROM ({by_rank}) s
             LEFT JOIN ranked r ON r.rank = s.rank)""",  # noqa: S608
         pointers + cost_values + accounts + (top,) + union.values,
     )
