@@ -28,7 +28,6 @@ Step = tuple[str, Sequence[Any]]
 
 _settings = settings(
     max_examples=25,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -23,7 +23,7 @@ from infraprism_server.event_store.duckdb.session_days import (
 DAY = MICROSECONDS_PER_DAY
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.text(min_size=1, max_size=20).filter(lambda text: "\0" not in text and text.isprintable())
 )

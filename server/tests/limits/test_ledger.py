@@ -127,7 +127,7 @@ steps = st.one_of(
 
 
 @given(st.lists(steps, max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_tally_is_the_recomputation(script: list[tuple[object, ...]]) -> None:
     world = World()
     for name, *arguments in script:

@@ -83,9 +83,7 @@ around_changes = st.sampled_from([SPRING, AUTUMN]).flatmap(
 )
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     moments=st.lists(around_changes, min_size=1, max_size=30),
     zone=st.sampled_from(ZONES),
