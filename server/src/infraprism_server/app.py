@@ -41,6 +41,7 @@ from infraprism_server.background.schedule import BackgroundWork, Recurring, Sch
 from infraprism_server.background.worker import Worker
 from infraprism_server.clock import Clock
 from infraprism_server.dashboard.frame import Dashboard, error_page, wants_page
+from infraprism_server.dashboard.reading import ask
 from infraprism_server.dashboard.recent import Recent
 from infraprism_server.dashboard.service import SignInService
 from infraprism_server.entities.service import EntityService
@@ -344,7 +345,7 @@ def _dashboard(
         sign_in=sign_in,
         limiter=limiter,
         clock=ground.clock,
-        recent=Recent(ground.clock),
+        recent=Recent(ground.clock, ask),
         public_url=ground.settings.public_url,
         **{name: service for name, service in services.items() if name in wanted},  # type: ignore[arg-type]
     )

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from infraprism_server.clock import FixedClock
+from infraprism_server.dashboard.reading import ask
 from infraprism_server.dashboard.recent import KEPT_US, Recent
 
 KEY = (1, "what")
@@ -23,7 +24,7 @@ def until_it_is(recent: Recent, wanted: str) -> None:
 
 
 def test_an_answer_is_kept_for_half_a_minute(clock: FixedClock) -> None:
-    recent = Recent(clock)
+    recent = Recent(clock, ask)
     assert recent.get(KEY, lambda: "old") == "old"
     clock.advance(timedelta(microseconds=KEPT_US - 1))
     assert recent.get(KEY, lambda: "new") == "old"
@@ -33,7 +34,7 @@ def test_an_answer_is_kept_for_half_a_minute(clock: FixedClock) -> None:
 
 
 def test_what_is_renewed_beside_is_waited_for_by_nobody(clock: FixedClock) -> None:
-    recent, go_on = Recent(clock), threading.Event()
+    recent, go_on = Recent(clock, ask), threading.Event()
     makers: list[str] = []
 
     def make() -> str:
@@ -52,14 +53,14 @@ def test_what_is_renewed_beside_is_waited_for_by_nobody(clock: FixedClock) -> No
 
 
 def test_what_is_too_old_to_be_shown_is_made_anew(clock: FixedClock) -> None:
-    recent = Recent(clock)
+    recent = Recent(clock, ask)
     recent.get(KEY, lambda: "old")
     clock.advance(timedelta(microseconds=KEPT_US + 100))
     assert recent.get(KEY, lambda: "new", renewed_within_us=100) == "new"
 
 
 def test_an_answer_that_can_not_be_renewed_is_tried_again(clock: FixedClock) -> None:
-    recent, tried = Recent(clock), threading.Event()
+    recent, tried = Recent(clock, ask), threading.Event()
 
     def fail() -> str:
         tried.set()

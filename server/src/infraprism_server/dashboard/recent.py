@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import TypeVar, cast
 
 from infraprism_server.clock import Clock
-from infraprism_server.dashboard.reading import ask
 
 KEPT_US = 30_000_000
 MOST_KEPT = 512
@@ -23,8 +23,10 @@ class Recent:
     has every call that was acknowledged. The key says whose answer it is: the account comes first.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, begin: Callable[[Callable[[], object]], object]) -> None:
+        """`begin` starts what is made beside, on another thread, and does not wait for it."""
         self._clock = clock
+        self._begin = begin
         self._lock = threading.Lock()
         self._kept: OrderedDict[Hashable, tuple[int, object]] = OrderedDict()
 
@@ -45,7 +47,7 @@ class Recent:
             if found is not None and found[0] <= now_us < found[0] + renewed_within_us:
                 # Kept once more, so that one thread alone makes the new one.
                 self._kept[key] = (now_us + KEPT_US, found[1])
-                ask(self._make, key, make)
+                self._begin(partial(self._make, key, make))
                 return cast(_Answer, found[1])
         if found is not None and found[0] > now_us:
             return cast(_Answer, found[1])
