@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from sqlalchemy import Engine
 
 from infraprism_server.accounts.account import Account
@@ -18,10 +17,6 @@ from infraprism_server.clock import FixedClock
 from infraprism_server.control_store.start import start_control_store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-# Nothing is timed here: on a busy machine any example may take a while.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 
 @dataclass(frozen=True)
