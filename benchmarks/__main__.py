@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -68,12 +69,12 @@ def _measure(given: argparse.Namespace, folder: Path, words: list[str], console:
     wanted = [name for name in given.parts if not given.quick or name not in _TOO_LONG]
     for events in sizes:
         console.rule(f"{stored_name(events)} events stored", align="left")
-        stage = Stage(folder / f"{events}-{given.seed}", events, options)
-        for name in PARTS if events else PARTS_WHEN_EMPTY:
-            if name not in wanted or (given.resume and f"{name} {events}" in report.parts):
-                continue
-            report.parts[f"{name} {events}"] = stage.measure(name)
-            kept.write_bytes(msgspec.json.encode(report))
+        with closing(Stage(folder / f"{events}-{given.seed}", events, options)) as stage:
+            for name in PARTS if events else PARTS_WHEN_EMPTY:
+                if name not in wanted or (given.resume and f"{name} {events}" in report.parts):
+                    continue
+                report.parts[f"{name} {events}"] = stage.measure(name)
+                kept.write_bytes(msgspec.json.encode(report))
         if given.keep is None:
             stage.remove()
     if _SDK in wanted and not (given.resume and _SDK in report.parts):

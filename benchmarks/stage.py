@@ -82,6 +82,7 @@ class Stage:
         self._events = events
         self._options = options
         self._lines: list[Line] = []
+        self._asked: Server | None = None
 
     def measure(self, name: str) -> Part:
         """One of PARTS."""
@@ -112,6 +113,12 @@ class Stage:
                     writes[name](copy, prepared)
         part.seconds = time.perf_counter() - started
         return part
+
+    def close(self) -> None:
+        """Stop the server that a quick run's parts share."""
+        if self._asked is not None:
+            self._asked.stop()
+            self._asked = None
 
     def remove(self) -> None:
         """The folder and everything in it."""
@@ -144,8 +151,21 @@ class Stage:
         return prepared
 
     @contextmanager
+    def _reading(self, prepared: Prepared) -> Iterator[Server]:
+        """A server over the loaded folder, to be asked; parts of a quick run share one."""
+        if self._asked is None:
+            self._asked = Server(self._folder / "data", prepared.account.key)
+            self._asked.start()
+        try:
+            yield self._asked
+        finally:
+            if not self._options.quick:
+                self.close()
+
+    @contextmanager
     def _copy(self, *, floor: bool) -> Iterator[Path]:
         """A copy to write to; with the floor's file where that is written to as well."""
+        self.close()
         copy = self._folder.with_name(self._folder.name + "-copy")
         shutil.rmtree(copy, ignore_errors=True)
         try:
@@ -205,7 +225,7 @@ class Stage:
         return Repeats(self._options.calls, seconds=seconds)
 
     def _reads(self, prepared: Prepared) -> None:
-        with Server(self._folder / "data", prepared.account.key) as server:
+        with self._reading(prepared) as server:
             client = server.client()
             floor = Floor(self._folder) if self._options.floors else None
             seed, end_us = self._options.seed, prepared.end_us
@@ -234,7 +254,7 @@ class Stage:
 
     def _dashboard(self, prepared: Prepared) -> None:
         quick = self._options.quick
-        with Server(self._folder / "data", prepared.account.key) as server:
+        with self._reading(prepared) as server:
             client = server.client()
             end_us = prepared.end_us
             facts = reads.learn_facts(client, end_us - SPAN_US, end_us, self._options.seed)
@@ -261,7 +281,7 @@ class Stage:
             visitor.close()
 
     def _exports(self, prepared: Prepared) -> None:
-        with Server(self._folder / "data", prepared.account.key) as server:
+        with self._reading(prepared) as server:
             client = server.client()
             floor = Floor(self._folder)
             first = iso_utc(prepared.end_us - SPAN_US - DAY)

@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,8 @@ GOALS_BARE_US: Final = 800.0
 """A bare call on the machine that the goals are of: on another, shares of a call say the same."""
 _MIB: Final = 1 << 20
 _QUICK_STATES: Final = ("up",)
+_EXITS: Final = ("up", "black hole")
+_QUICK_EXITS: Final = ("black hole",)
 
 
 def measure(say: Callable[[str], None], *, calls: int = CALLS, quick: bool = False) -> Part:
@@ -45,7 +47,7 @@ def measure(say: Callable[[str], None], *, calls: int = CALLS, quick: bool = Fal
     say("sdk, memory, exit and import ...")
     part.lines += [
         *_memory(20 if quick else MEMORY_CALLS),
-        *_exit(),
+        *_exit(_QUICK_EXITS if quick else _EXITS),
         *_imports(1 if quick else IMPORTS),
     ]
     part.seconds = time.perf_counter() - began
@@ -127,8 +129,8 @@ def _memory(count: int) -> Iterator[Line]:
     yield _line("threads added", ours["threads"] - bare["threads"], "", goal=1.0)
 
 
-def _exit() -> Iterator[Line]:
-    for state in ("up", "black hole"):
+def _exit(states: Sequence[str]) -> Iterator[Line]:
+    for state in states:
         with servers(state) as (provider, environment):
             took = [
                 found["ended_at"] - found["done_at"]
