@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,8 +40,18 @@ def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture(scope="session")
+def new_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as a first start leaves it; hundreds of tests begin with a copy of it."""
+    folder = tmp_path_factory.mktemp("new") / "data"
+    start_control_store(folder, None, FixedClock(NOON).now_us(), holds_folder=False).dispose()
+    return folder
+
+
 @pytest.fixture
-def engine(data_dir: Path, clock: FixedClock) -> Iterator[Engine]:
+def engine(data_dir: Path, new_folder: Path, clock: FixedClock) -> Iterator[Engine]:
+    if not data_dir.exists():
+        shutil.copytree(new_folder, data_dir)
     engine = start_control_store(data_dir, None, clock.now_us(), holds_folder=False)
     yield engine
     engine.dispose()
