@@ -74,7 +74,9 @@ def usage(
         grid = choose_grid(cursor, selection, groups.columns, query.bounds_us, (start_us, end_us))
         pieces = _pieces(cursor, query, selection, groups, grid, span_us=(start_us, end_us))
         statement = _statement(query, groups, pieces, grid)
-        with database.long_reads.turn() if grid is None else nullcontext():
+        # A breakdown by tags has so many sums that three without a pause keep ingest waiting.
+        long = grid is None or grid is rollup.TAG_DAY
+        with database.long_reads.turn() if long else nullcontext():
             found = cursor.execute(statement.text, list(statement.values)).fetchall()
     # By place, and here: DuckDB 2.0 takes columns of such a union for narrower than they are when
     # it sorts them (an account without entities, grouped by them).
