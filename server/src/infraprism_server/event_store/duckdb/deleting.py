@@ -20,7 +20,12 @@ from infraprism_server.event_store.duckdb import tag_sums
 from infraprism_server.event_store.duckdb.database import Database
 from infraprism_server.event_store.duckdb.filters import Clause, Selection, select
 from infraprism_server.event_store.duckdb.rollup import DAY_OF_TS, QUARTER, QUARTER_OF_TS
-from infraprism_server.event_store.duckdb.sums import EVENT_SUMS, ROLLUP_SUMS, SUM_FIELDS
+from infraprism_server.event_store.duckdb.sums import (
+    EVENT_SUMS,
+    NEGATED_SUMS,
+    ROLLUP_SUMS,
+    SUM_NAMES,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +165,12 @@ def _days(part: Slice) -> tuple[int, int]:
 # 0 is no entity's code: they begin with 1.
 _TOUCHED: Final = "coalesce(entity_code, 0) IN (SELECT code FROM touched)"
 
-_NEGATED: Final = ", ".join(f"-{field} AS {field}" for field in SUM_FIELDS)
-
 _QUARTERS: Final = f"""
     CREATE OR REPLACE TEMP TABLE quarters AS
     SELECT account, slot, model_code, true AS merged, {ROLLUP_SUMS} FROM (
-        SELECT account, slot, model_code, {", ".join(SUM_FIELDS)} FROM rollup_quarter
+        SELECT account, slot, model_code, {SUM_NAMES} FROM rollup_quarter
         WHERE account = ? AND slot >= ? AND slot < ?
-        UNION ALL SELECT account, slot, model_code, {_NEGATED} FROM (
+        UNION ALL SELECT account, slot, model_code, {NEGATED_SUMS} FROM (
             SELECT account, {QUARTER_OF_TS} AS slot, model_code, {EVENT_SUMS}
             FROM events WHERE {{doomed}} AND commit_no <= ? GROUP BY account, slot, model_code)
     ) GROUP BY account, slot, model_code HAVING sum(events) > 0 ORDER BY slot, model_code
@@ -185,9 +188,9 @@ _DAYS: Final = f"""
 _LEFT: Final = f"""
     CREATE OR REPLACE TEMP TABLE remaining AS
     SELECT account, entity_code, {ROLLUP_SUMS} FROM (
-        SELECT account, entity_code, {", ".join(SUM_FIELDS)} FROM rollup_entity
+        SELECT account, entity_code, {SUM_NAMES} FROM rollup_entity
         WHERE account = ? AND {_TOUCHED}
-        UNION ALL SELECT account, entity_code, {_NEGATED} FROM (
+        UNION ALL SELECT account, entity_code, {NEGATED_SUMS} FROM (
             SELECT account, entity_code, {EVENT_SUMS} FROM events
             WHERE {{doomed}} AND commit_no <= ? AND entity_code IS NOT NULL
             GROUP BY account, entity_code)
@@ -196,7 +199,7 @@ _LEFT: Final = f"""
 
 _ENTITIES: Final = f"""
     INSERT INTO rollup_entity
-    SELECT r.account, r.entity_code, true, d.first_us, d.last_us, {", ".join(SUM_FIELDS)}
+    SELECT r.account, r.entity_code, true, d.first_us, d.last_us, {SUM_NAMES}
     FROM remaining r JOIN (
         SELECT entity_code, min(first_us) AS first_us, max(last_us) AS last_us
         FROM rollup_entity_day WHERE account = ? AND {_TOUCHED} GROUP BY entity_code

@@ -68,3 +68,5 @@ ALL_SUMS: Final = _columns(SUM_FIELDS)
 EVENT_SUMS: Final = ALL_SUMS.of_events
 ROLLUP_SUMS: Final = ALL_SUMS.of_sums
 SUM_NAMES: Final = ALL_SUMS.names
+NEGATED_SUMS: Final = ", ".join(f"-{field} AS {field}" for field in SUM_FIELDS)
+"""To take some sums out of others by adding them."""

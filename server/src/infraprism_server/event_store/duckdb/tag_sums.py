@@ -14,7 +14,12 @@ import duckdb
 
 from infraprism_server.event_store.duckdb.filters import Clause
 from infraprism_server.event_store.duckdb.rollup import DAY_OF_TS
-from infraprism_server.event_store.duckdb.sums import EVENT_SUMS, ROLLUP_SUMS, SUM_FIELDS
+from infraprism_server.event_store.duckdb.sums import (
+    EVENT_SUMS,
+    NEGATED_SUMS,
+    ROLLUP_SUMS,
+    SUM_NAMES,
+)
 
 MOST_TAG_SETS: Final = 1_000
 """Of an account: with more of them it has no sums by tags. Step 2 of the schema says the same."""
@@ -36,8 +41,7 @@ _LOOSE_DAYS: Final = """
 """
 
 _CELL: Final = "account, day, tag_code, model_code"
-_CELLS: Final = f"SELECT {_CELL}, {', '.join(SUM_FIELDS)} FROM rollup_tag_day"  # noqa: S608
-_NEGATED: Final = ", ".join(f"-{field} AS {field}" for field in SUM_FIELDS)
+_CELLS: Final = f"SELECT {_CELL}, {SUM_NAMES} FROM rollup_tag_day"  # noqa: S608
 
 
 def are_kept(cursor: duckdb.DuckDBPyConnection, account: int) -> bool:
@@ -73,10 +77,7 @@ def subtract(
     watermark: int,
 ) -> None:
     """Take the folded ones of some events out of the sums of days [first, last), before they go."""
-    if are_kept(connection, account):
-        less = _of_events(doomed, "tag_code", _NEGATED)
-        cells = Clause(f"{_CELLS} UNION ALL {less.text}", (*less.values, watermark))
-        _make_anew(connection, account, days, cells)
+    _change(connection, account, days, [_folded(doomed, watermark, "tag_code", NEGATED_SUMS)])
 
 
 def strip(
@@ -87,24 +88,34 @@ def strip(
     watermark: int,
 ) -> None:
     """Count the folded ones of some events of days [first, last) as events without tags."""
-    if are_kept(connection, account):
-        less = _of_events(chosen, "tag_code", _NEGATED)
-        more = _of_events(chosen, "NULL::INTEGER", ", ".join(SUM_FIELDS))
-        cells = Clause(
-            f"{_CELLS} UNION ALL {less.text} UNION ALL {more.text}",
-            (*less.values, watermark, *more.values, watermark),
-        )
-        _make_anew(connection, account, days, cells)
+    less = _folded(chosen, watermark, "tag_code", NEGATED_SUMS)
+    more = _folded(chosen, watermark, "NULL::INTEGER", SUM_NAMES)
+    _change(connection, account, days, [less, more])
 
 
-def _of_events(chosen: Clause, tag_code: str, sums: str) -> Clause:
-    """Cells of events up to a watermark, which is the value after the clause's."""
+def _folded(chosen: Clause, watermark: int, tag_code: str, sums: str) -> Clause:
+    """Cells of those of some events that the sums hold."""
     return Clause(
         f"SELECT {_CELL}, {sums} FROM (SELECT account, {DAY_OF_TS} AS day,"  # noqa: S608
         f" {tag_code} AS tag_code, model_code, {EVENT_SUMS} FROM events"
         f" WHERE {chosen.text} AND commit_no <= ? GROUP BY ALL)",
-        chosen.values,
+        (*chosen.values, watermark),
     )
+
+
+def _change(
+    connection: duckdb.DuckDBPyConnection,
+    account: int,
+    days: tuple[int, int],
+    changes: Sequence[Clause],
+) -> None:
+    """Add cells to the sums of some days, if the account has any."""
+    if are_kept(connection, account):
+        cells = Clause(
+            " UNION ALL ".join([_CELLS, *(change.text for change in changes)]),
+            tuple(value for change in changes for value in change.values),
+        )
+        _make_anew(connection, account, days, cells)
 
 
 def _make_anew(
@@ -122,6 +133,6 @@ def _make_anew(
         "DELETE FROM rollup_tag_day WHERE account = ? AND day >= ? AND day < ?", [account, *days]
     )
     connection.execute(
-        f"INSERT INTO rollup_tag_day SELECT {_CELL}, merged, {', '.join(SUM_FIELDS)} FROM tag_days"  # noqa: S608
+        f"INSERT INTO rollup_tag_day SELECT {_CELL}, merged, {SUM_NAMES} FROM tag_days"  # noqa: S608
     )
     connection.execute("DROP TABLE tag_days")
