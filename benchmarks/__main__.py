@@ -16,7 +16,8 @@ from rich.console import Console
 from benchmarks import machine
 from benchmarks.report import Report, stored_name
 from benchmarks.sdk.measure import measure as measure_sdk
-from benchmarks.stage import PARTS, PARTS_WHEN_EMPTY, Options, Stage
+from benchmarks.stage import PARTS, PARTS_WHEN_EMPTY, Stage
+from benchmarks.writing import Options
 
 _SIZES: Final = "1000000,10000000"
 _QUICK_EVENTS: Final = 20_000

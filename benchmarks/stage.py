@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from random import Random
 from typing import Any, Final
 
 import msgspec
 
-from benchmarks import dashboard, exporting, ingest, machine, overload, reads
+from benchmarks import dashboard, exporting, machine, overload, reads
 from benchmarks.floor import FILE_NAME as FLOOR_FILE
 from benchmarks.floor import Floor
 from benchmarks.generator import SPAN_US
-from benchmarks.ingest import IngestFigures
-from benchmarks.load import LoadJob
 from benchmarks.loading import Loaded, LoadOrder, load_in_child
-from benchmarks.machine import fsync_ms
 from benchmarks.percentiles import percentile
-from benchmarks.questions import QUESTIONS, breakdown_of_all
+from benchmarks.questions import QUESTIONS
 from benchmarks.repeating import Repeats
-from benchmarks.report import EXPORTS, INGEST, OVERLOAD, PAGES, READS, START, STORAGE, Line, Part
-from benchmarks.server import Account, Client, Server, create_account
+from benchmarks.report import EXPORTS, OVERLOAD, PAGES, READS, START, STORAGE, Line, Part
+from benchmarks.server import Account, Server, create_account
+from benchmarks.writing import Options, Writing
 from infraprism_server.clock import MICROSECONDS_PER_DAY as DAY
 from infraprism_server.clock import iso_utc
-from infraprism_server.pricing.price_book import PriceBook
 
 PARTS: Final = (
     "storage",
@@ -44,26 +38,8 @@ PARTS: Final = (
 )
 PARTS_WHEN_EMPTY: Final = ("start", "ingest", "overload")
 
-BATCH: Final = 500
-CONNECTIONS: Final = (4, 8)
-SINGLE_CONNECTIONS: Final = 8
 _MIB: Final = 1 << 20
 _CHART_CALLS: Final = 25
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """How much is measured. `calls`: of each read, at most.
-
-    `quick`: the shape of a run, not its figures.
-    """
-
-    seconds: float
-    calls: int
-    seed: int
-    quick: bool
-    floors: bool
-    say: Callable[[str], None]
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -105,12 +81,14 @@ class Stage:
                 self._overload()
             case _:
                 with self._copy(floor=name == "ingest") as copy:
-                    writes = {
-                        "ingest": self._ingest,
-                        "variants": self._ingest_variants,
-                        "crash": self._crash,
-                    }
-                    writes[name](copy, prepared)
+                    writing = Writing(
+                        copy, prepared.account, prepared.end_us, self._options, self._line
+                    )
+                    {
+                        "ingest": writing.ingest,
+                        "variants": writing.variants,
+                        "crash": writing.crash,
+                    }[name]()
         part.seconds = time.perf_counter() - started
         return part
 
@@ -197,19 +175,6 @@ class Stage:
             goal=45.0,
             floor=loaded.floor_bytes_on_disk / loaded.events,
         )
-
-    def _ingest_floors(self, folder: Path) -> dict[int, tuple[float, float]]:
-        """By connections: events/s and CPU µs an event of groups as large as theirs together."""
-        floor = Floor(folder)
-        book = PriceBook()
-        found = {
-            connections: floor.ingest(
-                book, lambda _event: 1, connections * BATCH, self._options.seconds
-            )
-            for connections in CONNECTIONS
-        }
-        floor.close()
-        return found
 
     def _start(self, prepared: Prepared) -> None:
         server = Server(self._folder / "data", prepared.account.key)
@@ -311,118 +276,3 @@ class Stage:
         self._line(OVERLOAD, "memory, more than before", found.memory_more_mib, "MiB")
         growth = found.memory_growth_mib
         self._line(OVERLOAD, "memory, second half above the first", growth, "MiB", goal=50.0)
-
-    def _job(self, server: Server, account: Account, connections: int, **more: Any) -> LoadJob:
-        return LoadJob(
-            port=server.port,
-            key=account.key,
-            connections=connections,
-            seconds=self._options.seconds,
-            events_each=more.pop("events_each", BATCH),
-            seed=self._options.seed,
-            **more,
-        )
-
-    def _ingest(self, folder: Path, prepared: Prepared) -> None:
-        """Batches at each number of connections, and single events."""
-        account = prepared.account
-        floors = {} if self._options.quick else self._ingest_floors(folder)
-        with Server(folder / "data", account.key) as server:
-            first_ms = ingest.first_batch_ms(server, self._job(server, account, 1))
-            self._line(INGEST, f"first batch of {BATCH} after the start", first_ms, "ms")
-            for connections in CONNECTIONS[:1] if self._options.quick else CONNECTIONS:
-                job = self._job(server, account, connections)
-                self._tell_batches(connections, ingest.run(server, job), floors.get(connections))
-            self._ingest_singles(server, account)
-
-    def _tell_batches(
-        self, connections: int, figures: IngestFigures, floor: tuple[float, float] | None
-    ) -> None:
-        name = f"{connections} x {BATCH}"
-        floor_speed, floor_cpu = floor or (None, None)
-        speed = figures.events_per_second
-        self._line(INGEST, name, speed, "events/s", goal=1e5, bound=">=", floor=floor_speed)
-        if floor_speed is not None:
-            share = 100 * speed / floor_speed
-            self._line(INGEST, f"{name}: of the floor", share, "%", goal=50.0, bound=">=")
-        cpu = figures.server_cpu_us_per_event
-        self._line(INGEST, f"{name}: server CPU", cpu, "µs/event", goal=12.0, floor=floor_cpu)
-        self._tell(name, figures)
-
-    def _ingest_singles(self, server: Server, account: Account) -> None:
-        syncs = sorted(fsync_ms(self._folder, 20 if self._options.quick else 200))
-        single = self._job(server, account, SINGLE_CONNECTIONS, events_each=1)
-        figures = ingest.run(server, single)
-        name = f"{SINGLE_CONNECTIONS} x 1"
-        self._line(INGEST, name, figures.events_per_second, "events/s")
-        self._line(
-            INGEST,
-            f"{name}: latency",
-            figures.p99_ms,
-            "ms",
-            goal=25.0,
-            median=figures.p50_ms,
-            floor=percentile(syncs, 50),
-        )
-        client = server.client()
-        missing = ingest.count_invisible(client, single, 5 if self._options.quick else 100)
-        client.close()
-        self._line(INGEST, "not visible right after the answer", missing, "events", goal=0.0)
-
-    def _tell(self, name: str, figures: IngestFigures, p99_goal_ms: float | None = None) -> None:
-        """What every run of batches tells."""
-        p50, p99 = figures.p50_ms, figures.p99_ms
-        self._line(INGEST, f"{name}: latency", p99, "ms", goal=p99_goal_ms, median=p50)
-        self._line(INGEST, f"{name}: longest", figures.max_ms, "ms")
-        peak = figures.peak_rss_bytes / _MIB
-        self._line(INGEST, f"{name}: memory, highest", peak, "MiB", goal=1_500.0)
-        cpu = figures.generator_cpu_us_per_event
-        self._line(INGEST, f"{name}: load generator's CPU", cpu, "µs/event")
-        if figures.refused:
-            self._line(INGEST, f"{name}: refused (429, 503)", figures.refused, "requests")
-
-    def _ingest_variants(self, folder: Path, prepared: Prepared) -> None:
-        """What is stated apart: foreign ids, compressed bodies, long reads beside."""
-        account = prepared.account
-        connections = CONNECTIONS[0]
-        bodies = int(40 * self._options.seconds)
-        random = Random(self._options.seed)
-        with Server(folder / "data", account.key) as server:
-            client = server.client()
-            seed, end_us = self._options.seed, prepared.end_us
-            facts = reads.learn_facts(client, end_us - SPAN_US, end_us, seed)
-            client.close()
-
-            def ask(client: Client) -> None:
-                client.raw(breakdown_of_all(random, facts).path)
-
-            plain = partial(self._job, server, account, connections)
-            for name, job, beside, goal_ms in (
-                ("foreign ids (UUIDv4)", plain(ids="foreign"), None, None),
-                ("gzip", plain(gzip_bodies=bodies), None, None),
-                ("beside 3 full-range breakdowns", plain(), ask, 100.0),
-            ):
-                figures = ingest.run(server, job, beside=beside)
-                title = f"{connections} x {BATCH}, {name}"
-                self._line(INGEST, title, figures.events_per_second, "events/s")
-                cpu = figures.server_cpu_us_per_event
-                self._line(INGEST, f"{title}: server CPU", cpu, "µs/event")
-                self._tell(title, figures, goal_ms)
-
-    def _crash(self, folder: Path, prepared: Prepared) -> None:
-        """kill -9 under load, and what is there after it."""
-        account = prepared.account
-        with Server(folder / "data", account.key) as server:
-            client = server.client()
-            before = client.stored_events()
-            client.close()
-            seconds = 0.5 if self._options.quick else 3.0
-            job = self._job(server, account, CONNECTIONS[0])
-            accepted = ingest.run_until_killed(server, job, seconds)
-            server.start()
-            ready = server.ready_seconds
-            self._line(START, "ready after kill -9 under load", ready, "s", goal=10.0)
-            client = server.client()
-            lost = max(0, before + accepted - client.stored_events())
-            client.close()
-            self._line(START, "accepted events lost by it", lost, "events", goal=0.0)
