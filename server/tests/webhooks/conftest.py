@@ -137,3 +137,9 @@ def house(engine: Engine, clock: FixedClock) -> House:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path
+
+
+@pytest.fixture
+def ann_is_one(cast):
+    """Two accounts are there, and the number of the first is known."""
+    assert cast.ann.number == 1
