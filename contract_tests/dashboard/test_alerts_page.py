@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 from contract_tests.isolation.samples import MAKERS
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 def test_an_alert_is_looked_at_and_settled(

@@ -12,8 +12,6 @@ from contract_tests.dashboard.browser import wait_for_numbers
 from contract_tests.dashboard.pages import PAGES
 from contract_tests.harness.server_process import TestAccount
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 PHONE = 375
 MOST_SHIFT = 0.05
 """Of the layout, as browsers score it; from 0.1 on people notice."""

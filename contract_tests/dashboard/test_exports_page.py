@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from contract_tests.harness.server_process import ServerProcess, TestAccount
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 def test_an_export_is_made_downloaded_and_deleted(

@@ -15,8 +15,6 @@ from contract_tests.dashboard.hostile import PAYLOADS
 from contract_tests.harness.client import Client
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 LISTS = [
     "/alerts/planned",
     "/alerts/planned?offset=50",

@@ -20,7 +20,6 @@ from contract_tests.harness.server_process import ServerProcess, TestAccount
 
 AXIS = 45
 """About how wide the axis of a chart is, pixels: less than half a bar off."""
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 def last_week(day: int) -> str:

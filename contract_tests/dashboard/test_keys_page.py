@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from contract_tests.harness.client import Client
 from contract_tests.harness.server_process import ServerProcess, TestAccount
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 def test_a_key_is_made_shown_once_used_and_deleted(

@@ -11,8 +11,6 @@ from contract_tests.dashboard.browser import sign_in_browser
 from contract_tests.dashboard.conftest import now_text
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 
 @pytest.fixture
 def account(server: ServerProcess) -> TestAccount:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from contract_tests.dashboard.conftest import now_text
 from contract_tests.harness.server_process import ServerProcess, TestAccount
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 CALL = {
     "provider": "own-llm",

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from contract_tests.harness.server_process import ServerProcess, TestAccount
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 def test_account_and_alerts_are_changed(

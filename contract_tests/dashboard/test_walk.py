@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser
 
 from contract_tests.dashboard.walk import walk_over_the_sample
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 def test_r41_every_page_and_action_over_the_sample(browser: Browser, tmp_path: Path) -> None:

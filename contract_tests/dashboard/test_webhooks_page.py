@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 from standardwebhooks import Webhook
 
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 from contract_tests.notifications.receiver import Receiver
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 
 def test_a_webhook_is_made_tried_and_its_secret_changed(

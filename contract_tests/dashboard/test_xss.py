@@ -18,8 +18,6 @@ from contract_tests.dashboard.hostile import PAYLOADS
 from contract_tests.harness.client import Client
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 INJECTED = """[...document.querySelectorAll('*')].flatMap(each =>
     [...each.attributes].filter(one => /^on|^hx-on|^srcdoc$/.test(one.name)
         || /^\\s*(javascript|data):/i.test(one.value) && /^(href|src|action|data)$/.test(one.name)

@@ -30,6 +30,7 @@ def test_r23_n_a_minute_are_admitted_over_eight_connections(server: ServerProces
     assert abs(statuses.count(200) - LIMIT) <= LIMIT // 100
 
 
+@pytest.mark.long
 @pytest.mark.timeout(150)
 def test_r24_headers_count_down_and_sleeping_retry_after_helps(server: ServerProcess) -> None:
     """R24: limit, remaining and reset are true, and after Retry-After the next one is admitted."""

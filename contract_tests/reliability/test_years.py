@@ -11,6 +11,7 @@ from contract_tests.harness.server_process import ServerProcess
 from contract_tests.reliability.years import WORK, play_years
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_upkeep_under_load_and_kills_leaves_every_sum_exact(tmp_path: Path) -> None:
     """Backup, retention, erasure, pseudonyms, compaction, restore: nothing lost or doubled."""

@@ -13,6 +13,7 @@ from contract_tests.schema.runner import assert_clean, run
 SEED = 44
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_r44_schemathesis_finds_nothing(server: ServerProcess, tmp_path: Path) -> None:
     """R44, short: 0 server errors, 0 schema violations, 0 accepted bad data, stateful."""

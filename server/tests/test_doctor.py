@@ -60,7 +60,7 @@ def answers() -> Iterator[tuple[str, dict[str, tuple[int, bytes]]]]:
         def log_message(self, *args: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}", by_path
     server.shutdown()
     server.server_close()

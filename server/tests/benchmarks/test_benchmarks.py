@@ -130,6 +130,7 @@ def test_what_takes_long_is_asked_for_less_often_but_often_enough(
     assert Repeats(most=200).among(calls, seconds) is more
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_quick_run_has_a_figure_for_everything(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
