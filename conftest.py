@@ -21,3 +21,8 @@ def pytest_collection_finish() -> None:
     """Look for no cycles among all that was imported: it would take seconds of each worker."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """Let all of it go in the end, or libraries tell of leaks."""
+    gc.unfreeze()

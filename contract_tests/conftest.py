@@ -29,9 +29,9 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A running server that nobody kills, started as users do; a worker of xdist has its own."""
+    """A running server that nobody kills; a worker of xdist has its own."""
     folder = tmp_path_factory.mktemp("server")
-    with ServerProcess(folder, ENVIRONMENT, forked=False) as running:
+    with ServerProcess(folder, ENVIRONMENT) as running:
         yield running
 
 

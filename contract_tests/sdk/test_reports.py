@@ -19,16 +19,16 @@ def health(server: Server) -> dict[str, Any]:
     return found
 
 
-def test_r38_what_was_dropped_is_what_the_server_says_was_dropped(server: Server) -> None:
-    before = health(server)
-    one = Uploader(f"{server.url}/v1", server.key, max_events=50, gather_seconds=0.02)
+def test_r38_what_was_dropped_is_what_the_server_says_was_dropped(reported: Server) -> None:
+    before = health(reported)
+    one = Uploader(f"{reported.url}/v1", reported.key, max_events=50, gather_seconds=0.02)
     for number in range(2_000):
         event = {"id": f"evt_r38_{number}", "timestamp": time.time_ns(), "provider": "p"}
         one.record({**event, "model": "m"})
     assert one.flush(20)
     one.close(5)
     mine = one.counters.snapshot()
-    after = health(server)
+    after = health(reported)
     assert mine.queued == 2_000
     assert after["queued"] - before["queued"] == 2_000
     assert after["sent"] - before["sent"] == mine.sent

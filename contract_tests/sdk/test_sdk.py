@@ -11,7 +11,7 @@ import pytest
 
 import infraprism
 from contract_tests.harness.awaiting import run_apart
-from contract_tests.sdk.conftest import Server
+from contract_tests.sdk.conftest import EMAIL, Server
 from contract_tests.sdk.traffic import Traffic, VariedUsage, compare
 from infraprism import AsyncClient, Client, recorder
 from infraprism.api import errors
@@ -87,7 +87,7 @@ def test_the_api_client_reads_what_the_account_has(reporting: Server, mock: Mock
         client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
     assert infraprism.flush(10)
     with Client() as api:
-        assert (api.me().email, api.me().plan) == ("a@example.com", "scale")
+        assert (api.me().email, api.me().plan) == (EMAIL, "enterprise")
         entity = api.entities.get("team", "search/eu")
         assert (entity.total_cost, entity.cost_by_model) == (GPT_4O, {"gpt-4o": GPT_4O})
         assert "search/eu" in [one.entity_id for one in api.entities.iterate(type="team")]
@@ -124,7 +124,7 @@ def test_the_async_client_is_the_same_awaited(reporting: Server) -> None:
 
     async def reads() -> None:
         async with AsyncClient() as api:
-            assert (await api.me()).email == "a@example.com"
+            assert (await api.me()).email == EMAIL
             found = [event async for event in api.events.iterate(tags={"run": "async"})]
             assert [event.input_tokens for event in found] == [3]
             with pytest.raises(errors.NotFound):
