@@ -359,7 +359,7 @@ def _system_routes(ground: _Ground, address: str) -> Sequence[HTTPRouteHandler]:
     token = ground.settings.metrics_token
     return system_routes(
         version=__version__,
-        document=build_openapi(OPERATIONS, __version__, contract_examples(), address),
+        document=lambda: build_openapi(OPERATIONS, __version__, contract_examples(), address),
         readiness=lambda: readiness(ground.engine, ground.store),
         registry=ground.registry,
         metrics_token=token.get_secret_value() if token else None,

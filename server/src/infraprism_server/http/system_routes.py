@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -44,15 +45,18 @@ class Readiness(msgspec.Struct, frozen=True):
 def system_routes(
     *,
     version: str,
-    document: dict[str, Any],
+    document: Callable[[], dict[str, Any]],
     readiness: Callable[[], list[Check]],
     registry: CollectorRegistry,
     metrics_token: str | None,
 ) -> Sequence[HTTPRouteHandler]:
-    """The handlers, over what app.py composed."""
-    document_text = msgspec.json.encode(document)
-    page = render_api_page(document)
-    stylesheet = api_css()
+    """The handlers, over what app.py composed.
+
+    The OpenAPI document and its page are made when first asked for: no start waits for them.
+    """
+    described = cache(document)
+    document_text = cache(lambda: msgspec.json.encode(described()))
+    page = cache(lambda: render_api_page(described()))
 
     @get("/healthz", sync_to_thread=False)
     def healthz() -> JsonResponse:
@@ -72,21 +76,21 @@ def system_routes(
         _check_metrics_access(request, metrics_token)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
-    @get("/v1/openapi.json", sync_to_thread=False)
+    @get("/v1/openapi.json", sync_to_thread=True)
     def openapi() -> JsonResponse:
-        return Response(document_text, media_type="application/json")
+        return Response(document_text(), media_type="application/json")
 
-    @get("/docs", sync_to_thread=False)
+    @get("/docs", sync_to_thread=True)
     def docs() -> Response[str]:
         return Response(
-            page,
+            page(),
             media_type="text/html; charset=utf-8",
             headers={"Content-Security-Policy": PAGE_POLICY},
         )
 
-    @get("/docs/api.css", sync_to_thread=False)
+    @get("/docs/api.css", sync_to_thread=True)
     def css() -> Response[str]:
-        return Response(stylesheet, media_type="text/css; charset=utf-8")
+        return Response(api_css(), media_type="text/css; charset=utf-8")
 
     return [healthz, readyz, metrics, openapi, docs, css]
 
