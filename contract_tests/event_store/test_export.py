@@ -17,8 +17,10 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from contract_tests.event_store.cut_exports import CUTS_EACH, WRITERS, cut_again_and_again
 from contract_tests.event_store.engines import open_duckdb
 from contract_tests.event_store.samples import NOON, event, tags_text
+from contract_tests.harness.forked import run_forked
 from infraprism_server.errors import Unavailable
 from infraprism_server.event_store.contract import EventFilter, EventStore, UsageQuery
 from infraprism_server.event_store.duckdb.block_cache import BlockCache
@@ -225,6 +227,13 @@ def test_what_progress_raises_ends_the_export_and_the_store_goes_on(tmp_path: Pa
         assert time.monotonic() - began < 5
     assert store.export(EventFilter(account=1), "csv", tmp_path / "whole", nothing) == 300_000
     store.close(10)
+
+
+def test_files_of_parquet_that_are_cut_short_wait_for_nothing(tmp_path: Path) -> None:
+    """DuckDB 2.0 waited for itself for ever: see `async_threads` in database.py."""
+    done = run_forked(cut_again_and_again, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > WRITERS * CUTS_EACH // 2
 
 
 @contextmanager
