@@ -93,8 +93,8 @@ class Database:
             # Merging small row groups takes 100 to 250 ms each, and commits wait for it: one a
             # checkpoint keeps up.
             "max_vacuum_tasks": "1",
-            # A parquet file that is cut short while DuckDB 2.0 writes it in the background waits for
-            # itself for ever: those who are to end the writes hold what the writes wait for.
+            # A file of parquet that is cut short while DuckDB 2.0 writes it in the background waits
+            # for itself for ever: whoever ends the writes holds the lock that they wait for.
             "async_threads": "0",
             # DuckDB 2.0 sorts the union of a join that is known to be empty in columns narrower
             # than their values (usage.py): a sort that is never narrowed can not fail so.
