@@ -30,6 +30,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file sdk/tests/typed_calls.ini --cache-dir .mypy_cache/typed_calls sdk/tests/typed_calls.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest server/tests/architecture $(ARGS)
 

@@ -1,4 +1,4 @@
-"""What a type checker says of the tracked clients. Read by mypy (test_stubs), never run.
+"""What a type checker says of the tracked clients. Read by mypy (`make check`), never run.
 
 Each line that is wrong carries the error it must get: an ignore that is not needed fails as well.
 """
