@@ -116,7 +116,8 @@ def test_an_outage_is_one_line_in_the_log(
         for _ in range(3):
             infraprism.track(provider="openai", model="m", input_tokens=1)
             infraprism.flush(0.8)
-    assert len([one for one in caplog.records if "uploads fail" in one.message]) == 1
+    # Of this outage: an uploader that another test left may find its own server gone meanwhile.
+    assert len([one for one in caplog.records if "uploads fail (HTTP 500)" in one.message]) == 1
 
 
 def test_privacy_no_content_leaves_the_process() -> None:
