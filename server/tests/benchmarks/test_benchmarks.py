@@ -157,7 +157,7 @@ def test_a_quick_run_has_a_figure_for_everything(tmp_path: Path) -> None:
 
 def test_ingest_with_limits_is_measured_beside_ingest_with_none() -> None:
     """As docs/benchmarks.md says it is run, for a moment."""
-    words = ["--limits", "20", "--seconds", "0.3", "--turns", "1", "--calls", "20"]
+    words = ["--limits", "100", "--seconds", "0.3", "--turns", "1", "--calls", "20"]
     run = subprocess.run(
         [sys.executable, "-m", "benchmarks.limits", *words],
         cwd=ROOT,
@@ -167,7 +167,7 @@ def test_ingest_with_limits_is_measured_beside_ingest_with_none() -> None:
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert "GET /v1/limits/status, 20 limits" in run.stdout
+    assert "GET /v1/limits/status, 100 limits" in run.stdout
     assert re.search("[012] of 2 goals reached", run.stdout), "both are judged; how fast is not"
 
 
