@@ -218,15 +218,18 @@ def test_what_progress_raises_ends_the_export_and_the_store_goes_on(tmp_path: Pa
     for start in range(0, 300_000, 50_000):
         tags = tags_text({"start": str(start)})
         store.append(1, [event(start + n, tags=tags) for n in range(50_000)]).result()
-    for file_format in FORMATS:
-        began = time.monotonic()
-        path = tmp_path / f"cut.{file_format}"
-        slow = _slow_disk(path) if file_format != "parquet" else nullcontext()
-        with slow, pytest.raises(Cancelled):  # or it could be whole before anyone was asked
-            store.export(EventFilter(account=1), file_format, path, cancel)
-        assert time.monotonic() - began < 5
-    assert store.export(EventFilter(account=1), "csv", tmp_path / "whole", nothing) == 300_000
-    store.close(10)
+    try:
+        for file_format in FORMATS:
+            began = time.monotonic()
+            path = tmp_path / f"cut.{file_format}"
+            slow = _slow_disk(path) if file_format != "parquet" else nullcontext()
+            with slow, pytest.raises(Cancelled):  # or it could be whole before anyone was asked
+                store.export(EventFilter(account=1), file_format, path, cancel)
+            assert time.monotonic() - began < 5
+            whole = tmp_path / f"after.{file_format}"
+            assert store.export(EventFilter(account=1), "csv", whole, nothing) == 300_000
+    finally:
+        store.close(10)
 
 
 def test_files_of_parquet_that_are_cut_short_wait_for_nothing(tmp_path: Path) -> None:
