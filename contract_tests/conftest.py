@@ -16,11 +16,11 @@ _numbers = count(1)
 ENVIRONMENT = {
     "INFRAPRISM_TRUSTED_PROXIES": "127.0.0.1/32",
     "INFRAPRISM_ALLOW_PRIVATE_WEBHOOKS": "true",
-    "INFRAPRISM_ANOMALY_SECONDS": "0.3",
-    "INFRAPRISM_RETENTION_SECONDS": "0.5",
+    "INFRAPRISM_ANOMALY_SECONDS": "1",
+    "INFRAPRISM_RETENTION_SECONDS": "2",
 }
 """A test may speak for many client addresses, by X-Forwarded-For, webhooks stay at home, and
-anomalies are looked for all the time."""
+anomalies are looked for every second."""
 
 
 def pytest_configure() -> None:

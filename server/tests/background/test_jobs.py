@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, event, insert
 
 from infraprism_server.background.jobs import (
     LEASE_SECONDS,
@@ -70,6 +70,34 @@ def test_a_job_is_leased_by_one_worker_and_finished(queue):
     done = queue.get(None, "copy", made.id)
     assert (done.status, done.result) == ("completed", '{"steps":7}')
     assert queue.lease(["copy"], "two") is None
+
+
+def test_what_is_due_is_told_by_kind(queue, engine, clock):
+    def due(*kinds: str) -> bool:
+        return JobQueue(engine, clock).any_due(kinds)  # one that did not look yet
+
+    assert not due("copy")
+    queue.insert("copy", None, Work("a"))
+    assert due("copy", "other")
+    assert not due("other")
+    held = queue.lease(["copy"], "one")
+    assert not due("copy")
+    clock.advance(timedelta(seconds=LEASE_SECONDS + 1))
+    assert due("copy")
+    queue.finish(held, None)
+    assert not due("copy")
+
+
+def test_workers_share_a_look_and_soon_look_again(queue, engine):
+    seen: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda _c, _cursor, text, *_: seen.append(text))
+    assert not any(queue.any_due([kind]) for kind in "abcdefgh")
+    assert len([text for text in seen if "jobs" in text]) == 1
+    queue.insert("h", None, Work("a"))
+    deadline = time.monotonic() + 10
+    while not queue.any_due("h"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_of_many_workers_one_gets_the_job(queue):

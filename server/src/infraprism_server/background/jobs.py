@@ -7,15 +7,19 @@ progress it saved. What a job does is not known here (see worker.py and each fea
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Collection, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Engine,
     RowMapping,
     and_,
+    bindparam,
     case,
     delete,
     func,
@@ -36,6 +40,8 @@ LEASE_SECONDS: Final = 60
 RETRY_DELAY_SECONDS: Final = 10
 """After a failure, times the attempts so far."""
 MAX_ERROR_CHARS: Final = 500
+_LOOK_SECONDS: Final = 0.25
+"""How old a look at what is due may be that the workers of a process share."""
 
 JobStatus = Literal["queued", "running", "completed", "failed", "cancelled"]
 
@@ -76,6 +82,9 @@ class JobQueue:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self._looking = threading.Lock()
+        self._looked_at = -_LOOK_SECONDS
+        self._due_kinds: frozenset[str] = frozenset()
 
     def insert(
         self, kind: str, account: int | None, body: msgspec.Struct, *, prefix: str = ids.JOB
@@ -139,6 +148,19 @@ class JobQueue:
         with self._engine.connect() as connection:
             rows = connection.execute(counts).all()
         return [JobTally(*row) for row in rows]
+
+    def any_due(self, kinds: Collection[str]) -> bool:
+        """Whether a job of these kinds was due a moment ago: what one worker saw, others need not
+        look for, so that a server without work hardly wakes.
+        """
+        with self._looking:
+            now = time.monotonic()
+            if now - self._looked_at >= _LOOK_SECONDS:
+                with self._engine.connect() as connection:
+                    found = connection.execute(_DUE_KINDS, {"now_us": self._clock.now_us()})
+                    self._due_kinds = frozenset(found.scalars())
+                self._looked_at = now
+            return not self._due_kinds.isdisjoint(kinds)
 
     def lease(self, kinds: list[str], holder: str, served: Sequence[int] = ()) -> Job | None:
         """The oldest job that is due, now held by `holder` for LEASE_SECONDS; None: none is due.
@@ -316,9 +338,16 @@ class JobQueue:
             raise LeaseLostError(job.id)
 
 
-def _is_due(now_us: int) -> ColumnElement[bool]:
+def _is_due(now_us: int | BindParameter[int]) -> ColumnElement[bool]:
     """Not held by a worker, and not waiting for its next attempt."""
     return or_(jobs.c.leased_until_us.is_(None), jobs.c.leased_until_us <= now_us)
+
+
+_DUE_KINDS: Final = (
+    select(jobs.c.kind)
+    .where(jobs.c.status.in_(("queued", "running")), _is_due(bindparam("now_us")))
+    .distinct()
+)
 
 
 def _lease_end(now_us: int) -> int:

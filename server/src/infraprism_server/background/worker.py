@@ -116,12 +116,14 @@ class Worker:
             self._served = [*others[-_MOST_SERVED + 1 :], job.account]
 
     def _work(self) -> None:
+        nudged = True
         while not self._stopping.is_set():
             try:
-                self.run_due()
+                if nudged or self._queue.any_due(self._tasks):
+                    self.run_due()
             except Exception:  # the store may be away for a while; the worker must outlive that
                 log.exception("jobs_not_reachable")
-            self._nudged.wait(POLL_SECONDS)
+            nudged = self._nudged.wait(POLL_SECONDS)
             self._nudged.clear()
 
     def _run(self, job: Job) -> None:

@@ -51,9 +51,16 @@ class Dispatch:
         with self._engine.begin() as connection:
             deliveries.release_all(connection)
 
+    def any_due(self) -> bool:
+        """Whether there is anything to fan out or to send: without the write lock; mostly no."""
+        with self._engine.connect() as connection:
+            return outbox.count_waiting(connection) > 0 or deliveries.any_due(
+                connection, self._clock.now_us()
+            )
+
     def fan_out(self) -> int:
         """Make deliveries of what the outbox holds; how many messages there were."""
-        with self._engine.connect() as connection:  # without the write lock: mostly it is empty
+        with self._engine.connect() as connection:
             if outbox.count_waiting(connection) == 0:
                 return 0
         with self._engine.begin() as connection:
@@ -74,12 +81,11 @@ class Dispatch:
         now_us = self._clock.now_us()
         due: list[DeliveryRow] = []
         with self._engine.connect() as connection:
-            if deliveries.any_due(connection, now_us):
-                for limit, each, answered in ((answering, per_webhook, True), (others, 1, False)):
-                    if limit > 0:
-                        due += deliveries.select_due(
-                            connection, now_us, limit, each, busy, answered=answered
-                        )
+            for limit, each, answered in ((answering, per_webhook, True), (others, 1, False)):
+                if limit > 0:
+                    due += deliveries.select_due(
+                        connection, now_us, limit, each, busy, answered=answered
+                    )
         if not due:
             return []
         leased: list[Leased] = []

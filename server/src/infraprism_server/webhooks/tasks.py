@@ -161,6 +161,8 @@ class _UnderWay:
         """Fan out and lease what there are places for; whether there was anything."""
         for task in [task for task in self.tasks if task.done()]:
             del self.tasks[task]
+        if not await self._in_thread(self._dispatch.any_due):
+            return False
         told = await self._in_thread(self._dispatch.fan_out)
         waiting = [each for each in self.tasks.values() if each.waits()]
         ahead = LEASED_AHEAD - sum(1 for each in self.tasks.values() if not each.is_sent)
