@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 
 import pytest
@@ -21,8 +22,4 @@ def pytest_collection_finish() -> None:
     """Look for no cycles among all that was imported: it would take seconds of each worker."""
     gc.collect()
     gc.freeze()
-
-
-def pytest_unconfigure() -> None:
-    """Let all of it go in the end, or libraries tell of leaks."""
-    gc.unfreeze()
+    atexit.register(gc.unfreeze)  # in the very end, or libraries tell of leaks

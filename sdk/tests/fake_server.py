@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
 import threading
 import time
 from contextlib import suppress
@@ -19,7 +20,11 @@ class FakeServer:
     """
 
     def __init__(
-        self, *, max_events: int = 1000, known_fields: frozenset[str] | None = None
+        self,
+        *,
+        max_events: int = 1000,
+        known_fields: frozenset[str] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.mode = "ok"
         self.retry_after: str | None = None
@@ -36,7 +41,10 @@ class FakeServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._server.block_on_close = False
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> FakeServer:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()

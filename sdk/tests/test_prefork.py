@@ -68,13 +68,14 @@ def test_under_gunicorn_every_call_of_master_and_workers_counts_once(tmp_path: P
 def ask(url: str, requests: int) -> list[str]:
     """That many requests, once the server answers; the paths that were asked for."""
     deadline = time.monotonic() + 60
-    while True:
-        try:
-            httpx2.get(f"{url}/0")
-            break
-        except httpx2.TransportError:
-            assert time.monotonic() < deadline, "gunicorn did not start"
-            time.sleep(0.1)
-    for number in range(1, requests):
-        assert httpx2.get(f"{url}/{number}").status_code == 200
+    with httpx2.Client(base_url=url, headers={"Connection": "close"}) as client:
+        while True:
+            try:
+                client.get("/0")
+                break
+            except httpx2.TransportError:
+                assert time.monotonic() < deadline, "gunicorn did not start"
+                time.sleep(0.1)
+        for number in range(1, requests):
+            assert client.get(f"/{number}").status_code == 200
     return [f"/{number}" for number in range(requests)]

@@ -1,4 +1,7 @@
-"""`infraprism serve` as a person starts it: what it prints, refuses and leaves behind."""
+"""`infraprism serve` as a person starts it: what it prints, refuses and leaves behind.
+
+The first start is one from nothing; the others are forked, see contract_tests/harness/forked.py.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from contract_tests.harness.forked import Forked, forked_command, run_forked_command
 from infraprism_server.importer.sample import CALLS
 from infraprism_server.serve import free_port
 
@@ -29,7 +33,7 @@ CLEAN = {name: text for name, text in os.environ.items() if not name.startswith(
 class Server:
     """A server of its own process group, and what it has printed so far."""
 
-    def __init__(self, process: subprocess.Popen[str], output: Path) -> None:
+    def __init__(self, process: subprocess.Popen[str] | Forked, output: Path) -> None:
         self.process = process
         self._output = output
 
@@ -45,42 +49,47 @@ class Server:
             time.sleep(0.05)
         return self.output
 
-    def stop(self, number: int = signal.SIGTERM) -> float:
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, float]:
+        """Its exit status, and seconds until it ended."""
         started = time.monotonic()
         self.process.send_signal(number)
-        self.process.wait(20)
-        return time.monotonic() - started
+        return self.process.wait(20), time.monotonic() - started
 
 
 @contextmanager
-def serving(folder: Path, *options: str, **environment: str) -> Iterator[Server]:
+def serving(
+    folder: Path, *options: str, from_nothing: bool = False, **environment: str
+) -> Iterator[Server]:
     output = folder.with_suffix(f".{time.monotonic_ns()}.txt")
-    with output.open("w") as out:
-        process = subprocess.Popen(
-            [INFRAPRISM, "serve", "--port", "0", "--data-dir", folder, *options],
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=CLEAN | environment,
-            start_new_session=True,
-        )
-        try:
-            yield Server(process, output)
-        finally:
-            if process.poll() is None:
+    words = ["serve", "--port", "0", "--data-dir", str(folder), *options]
+    process: subprocess.Popen[str] | Forked
+    if from_nothing:
+        with output.open("w") as out:
+            process = subprocess.Popen(
+                [INFRAPRISM, *words],
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=CLEAN | environment,
+                start_new_session=True,
+            )
+    else:
+        output.touch()
+        process = forked_command(words, CLEAN | environment, output, output)
+    try:
+        yield Server(process, output)
+    finally:
+        if process.poll() is None:
+            if isinstance(process, Forked):
+                process.kill()
+            else:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            process.wait()
 
 
 def refused(folder: Path, *options: str) -> str:
-    done = subprocess.run(
-        [INFRAPRISM, "serve", "--data-dir", folder, *options],
-        capture_output=True,
-        text=True,
-        env=CLEAN,
-        timeout=START_SECONDS,
-        check=False,
-    )
+    words = ["serve", "--data-dir", str(folder), *options]
+    done = run_forked_command(words, CLEAN, START_SECONDS)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
@@ -99,7 +108,7 @@ def fetch(curl_line: str) -> dict[str, object]:
 @pytest.mark.timeout(180)
 def test_a_first_start_shows_a_key_real_spend_and_a_line_that_works(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    with serving(folder, "--bootstrap") as server:
+    with serving(folder, "--bootstrap", from_nothing=True) as server:
         printed = server.wait_for("Ctrl-C")
         assert "The trace names no model" in printed
         assert "code-assistant" in printed
@@ -112,8 +121,9 @@ def test_a_first_start_shows_a_key_real_spend_and_a_line_that_works(tmp_path: Pa
         with httpx2.Client(follow_redirects=True) as browser:
             assert "code-assistant" in browser.get(link).text
         assert httpx2.get(link).status_code == 401, "it signs one browser in"
-        assert server.stop() < 10
-        assert server.process.returncode == 0
+        status, seconds = server.stop()
+        assert status == 0
+        assert seconds < 10
         assert "nanobind" not in server.output
     key = re.findall(r"ip-\w{30,}", printed)[0]
     assert oct(folder.stat().st_mode)[-3:] == "700"
@@ -124,7 +134,8 @@ def test_a_first_start_shows_a_key_real_spend_and_a_line_that_works(tmp_path: Pa
         assert f"{CALLS:,}" in printed
         (line,) = re.findall(r"curl .*", printed)
         assert fetch(line.replace("$INFRAPRISM_API_KEY", key))["pagination"]["total"] == 2
-        assert server.stop(signal.SIGINT) < 10
+        _, seconds = server.stop(signal.SIGINT)
+        assert seconds < 10
 
 
 def test_without_bootstrap_nothing_is_invented(tmp_path: Path) -> None:
