@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import struct
 import zlib
 from pathlib import Path
 
@@ -44,13 +45,24 @@ def test_r43_other_routes_take_less(client_a: Client) -> None:
 
 
 def _gzip_bomb(size: int) -> bytes:
-    packer = zlib.compressobj(9, wbits=31)
-    return b"".join([*(packer.compress(bytes(MIB)) for _ in range(size // MIB)), packer.flush()])
+    """A file whose block of a mebibyte is packed once and repeated."""
+    zeros, count = bytes(MIB), size // MIB
+    packer = zlib.compressobj(9, wbits=-15)
+    block = packer.compress(zeros) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(count):
+        checksum = zlib.crc32(zeros, checksum)
+    end = packer.flush() + struct.pack("<II", checksum, size)
+    return b"\x1f\x8b\x08" + bytes(7) + block * count + end
 
 
 def _zstd_bomb(size: int) -> bytes:
-    packer = zstandard.ZstdCompressor(level=19).compressobj()
+    packer = zstandard.ZstdCompressor(level=3).compressobj()
     return b"".join([*(packer.compress(bytes(MIB)) for _ in range(size // MIB)), packer.flush()])
+
+
+def test_the_bomb_is_one() -> None:
+    assert gzip.decompress(_gzip_bomb(3 * MIB)) == bytes(3 * MIB)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])

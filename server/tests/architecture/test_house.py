@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import infraprism_server
 
 HOUSE = Path(infraprism_server.__file__).parent
@@ -45,12 +43,17 @@ LAYERS = {
 MAX_LINES = 400
 
 
+_STATEMENT = re.compile(
+    r"^\s*(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)", re.S
+)
+
+
 def modules() -> Iterator[Path]:
     yield from sorted(HOUSE.rglob("*.py"))
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imports_of(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
@@ -72,54 +75,72 @@ def test_there_are_features() -> None:
     assert {"accounts", "api_keys", "events", "entities", "usage", "pricing"} <= set(FEATURES)
 
 
-@pytest.mark.parametrize("path", list(modules()), ids=lambda path: str(path.relative_to(HOUSE)))
-def test_imports_point_downwards(path: Path) -> None:
-    """routes | tasks -> service -> (noun, store); a feature calls another's service or nouns."""
-    place = path.relative_to(HOUSE).with_suffix("").parts
+def test_every_module_keeps_the_rules() -> None:
+    """All of them in one test: to read a tree for each rule takes longer than to judge them."""
     wrong = []
-    for name in imports_of(path):
+    for path in modules():
+        place = path.relative_to(HOUSE)
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+        found = [*wrong_imports(place, tree), *raw_sql(place, tree), *hard_to_read(text, tree)]
+        wrong += [f"{place}: {each}" for each in found]
+    assert wrong == []
+
+
+def wrong_imports(path: Path, tree: ast.Module) -> Iterator[str]:
+    """routes | tasks -> service -> (noun, store); a feature calls another's service or nouns."""
+    place = path.with_suffix("").parts
+    for name in imports_of(tree):
         target = inside(name)
         if not target or target[0] == place[0]:
             inner = len(target) > 1 and len(place) == 2 and place[0] in FEATURES
             if inner and height(target[1]) > height(place[1]):
-                wrong.append(f"{name}: a lower layer imports a higher one")
+                yield f"{name}: a lower layer imports a higher one"
             continue
         if target[0] in FEATURES:
             if place[0] in SHARED and place[0] != "background":
-                wrong.append(f"{name}: what all share imports no feature")
+                yield f"{name}: what all share imports no feature"
             elif len(place) == 1 and place[0] not in ROOTS | {"welcome"}:
-                wrong.append(f"{name}: only the roots put features together")
+                yield f"{name}: only the roots put features together"
             elif len(target) > 1 and target[1] in ("store", "routes", "tasks") and len(place) > 1:
-                wrong.append(f"{name}: call the other feature's service")
+                yield f"{name}: call the other feature's service"
         of_the_engine = target[:2] == ["event_store", "duckdb"]
         if of_the_engine and place[:2] != ("event_store", "duckdb") and place[0] not in ROOTS:
-            wrong.append(f"{name}: only the composition root knows an engine")
-    assert wrong == []
+            yield f"{name}: only the composition root knows an engine"
 
 
-@pytest.mark.parametrize("path", list(modules()), ids=lambda path: str(path.relative_to(HOUSE)))
-def test_raw_sql_lives_in_one_room(path: Path) -> None:
-    place = path.relative_to(HOUSE).parts
-    if place[:2] == ("event_store", "duckdb") or place[0] == "control_store":
+def raw_sql(path: Path, tree: ast.Module) -> Iterator[str]:
+    """It lives in one room."""
+    if path.parts[:2] == ("event_store", "duckdb") or path.parts[0] == "control_store":
         return
-    statement = re.compile(
-        r"^\s*(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM)", re.S
-    )
-    found = [
-        node.value
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and statement.match(node.value)
-    ]
-    assert found == []
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and _STATEMENT.match(node.value)
+        ):
+            yield f"raw SQL: {node.value}"
 
 
-@pytest.mark.parametrize("path", list(modules()), ids=lambda path: str(path.relative_to(HOUSE)))
-def test_a_module_says_what_it_is_and_stays_readable(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert ast.get_docstring(ast.parse(text)), "a module starts with a sentence about itself"
-    assert text.count("\n") <= MAX_LINES, "does it hold more than one thing?"
+def hard_to_read(text: str, tree: ast.Module) -> Iterator[str]:
+    if not ast.get_docstring(tree):
+        yield "a module starts with a sentence about itself"
+    if text.count("\n") > MAX_LINES:
+        yield "does it hold more than one thing?"
+
+
+def test_the_rules_find_what_is_against_them() -> None:
+    upwards = ast.parse("from infraprism_server.usage.service import UsageService")
+    assert [*wrong_imports(Path("usage/schemas.py"), upwards)]
+    assert not [*wrong_imports(Path("usage/routes.py"), upwards)]
+    engine = ast.parse("from infraprism_server.event_store.duckdb.store import open_event_store")
+    assert [*wrong_imports(Path("usage/service.py"), engine)]
+    assert not [*wrong_imports(Path("serve.py"), engine)]
+    statement = ast.parse('x = "SELECT 1 FROM events"')
+    assert [*raw_sql(Path("usage/service.py"), statement)]
+    assert not [*raw_sql(Path("event_store/duckdb/usage.py"), statement)]
+    assert [*hard_to_read("x = 1", ast.parse("x = 1"))]
+    assert [*hard_to_read("\n" * 500, ast.parse('"""Says what it is."""'))]
 
 
 def test_money_never_meets_a_float() -> None:
