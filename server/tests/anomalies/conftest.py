@@ -21,9 +21,9 @@ from infraprism_server.clock import MICROSECONDS_PER_HOUR as HOUR
 from infraprism_server.clock import FixedClock
 from infraprism_server.control_store.tables import outbox
 from infraprism_server.event_store.contract import Event, EventStore
-from infraprism_server.event_store.duckdb.store import open_event_store
 from infraprism_server.ids import new_id
 from infraprism_server.money import PICO_PER_DOLLAR
+from server.tests.stores import open_events
 
 DOLLAR = PICO_PER_DOLLAR
 
@@ -95,7 +95,7 @@ class House:
 
 @pytest.fixture
 def house(engine, cast, clock, data_dir) -> Iterator[House]:
-    store = open_event_store(data_dir, instance_id="i", clock=clock, memory_limit_mb=256, threads=2)
+    store = open_events(data_dir, engine, clock)
     jobs = JobQueue(engine, clock)
     service = AnomalyService(
         engine, clock=clock, accounts=cast.accounts, event_store=store, jobs=jobs

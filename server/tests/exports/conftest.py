@@ -16,7 +16,6 @@ from infraprism_server.background.jobs import JobQueue
 from infraprism_server.background.worker import Worker
 from infraprism_server.clock import MICROSECONDS_PER_SECOND, FixedClock
 from infraprism_server.event_store.contract import Event, EventStore
-from infraprism_server.event_store.duckdb.store import open_event_store
 from infraprism_server.events.service import EventService
 from infraprism_server.exports.files import ExportFiles, ExportFolder
 from infraprism_server.exports.link import PURPOSE, signed_path
@@ -27,6 +26,7 @@ from infraprism_server.ids import derived_event_id
 from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.pricing.service import PricingService
 from infraprism_server.secret_box import SecretBox
+from server.tests.stores import open_events
 
 SECRET = "k" * 32
 ADDRESS = "http://127.0.0.1:8080"
@@ -110,7 +110,7 @@ def files(data_dir) -> ExportFiles:
 
 @pytest.fixture
 def house(engine, cast, clock, data_dir, files) -> Iterator[House]:
-    store = open_event_store(data_dir, instance_id="i", clock=clock, memory_limit_mb=256, threads=2)
+    store = open_events(data_dir, engine, clock)
     jobs = JobQueue(engine, clock)
     pricing = PricingService(engine, clock, PriceBook(), store, jobs)
     make = partial(

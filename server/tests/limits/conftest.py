@@ -13,7 +13,6 @@ from sqlalchemy import Engine
 from infraprism_server.accounts.service import AccountService, NewAccount
 from infraprism_server.background import outbox
 from infraprism_server.clock import FixedClock, iso_utc
-from infraprism_server.event_store.duckdb.store import open_event_store
 from infraprism_server.events.schemas import BatchAnswer
 from infraprism_server.events.service import EventService
 from infraprism_server.http.wire import encode
@@ -24,6 +23,7 @@ from infraprism_server.limits.service import LimitService
 from infraprism_server.limits.watch import LimitWatch
 from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.pricing.service import PricingService
+from server.tests.stores import open_events
 
 
 class Setting:
@@ -32,7 +32,7 @@ class Setting:
     def __init__(self, folder: Path, engine: Engine, clock: FixedClock) -> None:
         self.engine = engine
         self.clock = clock
-        self.store = open_event_store(folder, instance_id="i", clock=clock)
+        self.store = open_events(folder, engine, clock)
         self.accounts = AccountService(engine, clock)
         self._made = 0
         self.start()
@@ -123,7 +123,7 @@ def plain(value: msgspec.Struct) -> dict[str, object]:
 
 
 @pytest.fixture
-def setting(tmp_path: Path, engine: Engine, clock: FixedClock) -> Iterator[Setting]:
-    made = Setting(tmp_path, engine, clock)
+def setting(data_dir: Path, engine: Engine, clock: FixedClock) -> Iterator[Setting]:
+    made = Setting(data_dir, engine, clock)
     yield made
     made.store.close(10)

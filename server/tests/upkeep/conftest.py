@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,12 +19,11 @@ from infraprism_server.app import compose
 from infraprism_server.application import Application
 from infraprism_server.background.jobs import Job, JobQueue
 from infraprism_server.clock import MICROSECONDS_PER_DAY, FixedClock
-from infraprism_server.control_store.installation import ensure_installation
 from infraprism_server.control_store.start import start_control_store
 from infraprism_server.event_store.contract import Event, EventFilter, EventStore
-from infraprism_server.event_store.duckdb.store import open_event_store
 from infraprism_server.ids import derived_event_id
 from infraprism_server.settings import Settings
+from server.tests.stores import open_events
 
 _Result = TypeVar("_Result", bound=msgspec.Struct)
 
@@ -93,13 +93,7 @@ def open_house():
 def _open_house(folder: Path, clock: FixedClock) -> Iterator[House]:
     settings = Settings(data_dir=folder, retention_seconds=0.1)
     engine = start_control_store(folder, None, clock.now_us(), holds_folder=True)
-    store = open_event_store(
-        folder,
-        instance_id=ensure_installation(engine, clock.now_us()).instance_id,
-        clock=clock,
-        memory_limit_mb=256,
-        threads=2,
-    )
+    store = open_events(folder, engine, clock)
     application = compose(settings, engine, store, clock, "http://127.0.0.1:1")
     accounts = {}
     for name in ("ann", "bob"):
@@ -116,6 +110,7 @@ def _open_house(folder: Path, clock: FixedClock) -> Iterator[House]:
 
 
 @pytest.fixture
-def house(tmp_path: Path, clock: FixedClock) -> Iterator[House]:
-    with _open_house(tmp_path / "data", clock) as opened:
+def house(data_dir: Path, new_folder: Path, clock: FixedClock) -> Iterator[House]:
+    shutil.copytree(new_folder, data_dir)
+    with _open_house(data_dir, clock) as opened:
         yield opened

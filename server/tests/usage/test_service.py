@@ -15,7 +15,6 @@ from sqlalchemy import Engine
 from infraprism_server.accounts.service import AccountService, NewAccount
 from infraprism_server.clock import FixedClock, from_us
 from infraprism_server.errors import InvalidRequest
-from infraprism_server.event_store.duckdb.store import open_event_store
 from infraprism_server.event_store.sums import Sums
 from infraprism_server.events.service import EventService
 from infraprism_server.ids import new_id
@@ -23,6 +22,7 @@ from infraprism_server.pricing.price_book import PriceBook
 from infraprism_server.pricing.service import PricingService
 from infraprism_server.usage.schemas import UsageQueryIn
 from infraprism_server.usage.service import UsageService
+from server.tests.stores import open_events
 
 SPRING, AUTUMN = datetime(2025, 3, 30, 1, tzinfo=UTC), datetime(2025, 10, 26, 1, tzinfo=UTC)
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"]
@@ -32,7 +32,7 @@ class Setting:
     """A usage service over stores of its own, and a way to put events in."""
 
     def __init__(self, folder: Path, engine: Engine, clock: FixedClock) -> None:
-        self.store = open_event_store(folder, instance_id="i", clock=clock)
+        self.store = open_events(folder, engine, clock)
         self.accounts = AccountService(engine, clock)
         self.pricing = PricingService(engine, clock, PriceBook(), self.store)
         self.events = EventService(self.store, self.pricing, self.accounts, clock)
@@ -56,8 +56,8 @@ class Setting:
 
 
 @pytest.fixture
-def setting(tmp_path: Path, engine: Engine, clock: FixedClock) -> Iterator[Setting]:
-    setting = Setting(tmp_path, engine, clock)
+def setting(data_dir: Path, engine: Engine, clock: FixedClock) -> Iterator[Setting]:
+    setting = Setting(data_dir, engine, clock)
     yield setting
     setting.store.close(5)
 
