@@ -16,6 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks import machine
+from infraprism_server.accounts.service import AccountService, NewAccount
+from infraprism_server.api_keys.schemas import CreateKey
+from infraprism_server.api_keys.service import ApiKeyService
+from infraprism_server.clock import SystemClock
+from infraprism_server.control_store.start import start_control_store
 
 _COMMAND: Final = (
     sys.executable,
@@ -49,24 +54,34 @@ def environment() -> dict[str, str]:
     }
 
 
-def create_account(data_dir: Path) -> Account:
-    """An enterprise account whose rate limit is out of the way."""
-    options = {
-        "--email": "bench@infraprism.example",
-        "--name": "Benchmark",
-        "--plan": "enterprise",
-        "--rate-limit": "10000000",
-        "--data-dir": str(data_dir),
-    }
-    words = [word for option in options.items() for word in option]
-    made = subprocess.run(
-        [*_COMMAND, "accounts", "create", *words, "--json"],
-        env=environment(),
-        check=True,
-        capture_output=True,
-    )
-    answer = json.loads(made.stdout)
-    return Account(answer["account"]["id"], answer["api_key"])
+def create_account(
+    data_dir: Path,
+    *,
+    email: str = "bench@infraprism.example",
+    name: str = "Benchmark",
+    rate_limit: int = 10_000_000,
+) -> Account:
+    """An enterprise account and its first key, as `infraprism accounts create` makes them.
+
+    `rate_limit`: requests a minute; unless given it is out of the way.
+    """
+    clock = SystemClock()
+    engine = start_control_store(data_dir, None, clock.now_us(), holds_folder=False)
+    try:
+        accounts = AccountService(engine, clock)
+        made = accounts.create(
+            NewAccount(
+                email=email,
+                name=name,
+                company="Acme Corp",
+                plan="enterprise",
+                rate_limit_per_minute=rate_limit,
+            )
+        )
+        key = ApiKeyService(engine, accounts, clock).create(made.number, CreateKey("default"))
+        return Account(made.id, key.key)
+    finally:
+        engine.dispose()
 
 
 class Server:

@@ -14,13 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from benchmarks.server import create_account
 from contract_tests.harness.client import CONNECTION_ERRORS, Client
 from contract_tests.harness.forked import Forked, forked_command, run_forked_command
-from infraprism_server.accounts.service import AccountService, NewAccount
-from infraprism_server.api_keys.schemas import CreateKey
-from infraprism_server.api_keys.service import ApiKeyService
-from infraprism_server.clock import SystemClock
-from infraprism_server.control_store.start import start_control_store
 
 COMMAND = Path(sys.executable).with_name("infraprism")
 START_SECONDS = 60.0
@@ -199,24 +195,10 @@ class ServerProcess:
 
 
 def make_account(data_dir: Path, name: str, rate_limit: int) -> TestAccount:
-    """What `infraprism accounts create` does, with the services it does it with."""
-    clock = SystemClock()
-    engine = start_control_store(data_dir, None, clock.now_us(), holds_folder=False)
-    try:
-        accounts = AccountService(engine, clock)
-        made = accounts.create(
-            NewAccount(
-                email=f"{name}@example.com",
-                name=name,
-                company="Acme Corp",
-                plan="enterprise",
-                rate_limit_per_minute=rate_limit,
-            )
-        )
-        key = ApiKeyService(engine, accounts, clock).create(made.number, CreateKey("default"))
-        return TestAccount(made.id, made.email, key.key)
-    finally:
-        engine.dispose()
+    """An account beside a server that may be running, without a child process."""
+    email = f"{name}@example.com"
+    made = create_account(data_dir, email=email, name=name, rate_limit=rate_limit)
+    return TestAccount(made.id, email, made.key)
 
 
 def free_port() -> int:
