@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,12 +12,18 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from benchmarks.server import create_account
 from contract_tests.harness.client import CONNECTION_ERRORS, Client
 from contract_tests.harness.forked import Forked, forked_command, run_forked_command
+from infraprism_server.clock import SystemClock
+from infraprism_server.control_store.installation import ensure_installation
+from infraprism_server.control_store.start import start_control_store
+from infraprism_server.event_store.duckdb.store import open_event_store
 
 COMMAND = Path(sys.executable).with_name("infraprism")
 START_SECONDS = 60.0
@@ -88,6 +95,8 @@ class ServerProcess:
         words = ["serve", "--port", str(self.port), "--data-dir", str(self.data_dir)]
         words += self._options
         if self._forked:
+            if not self._options and not self.data_dir.exists():
+                shutil.copytree(Path(_new_folder().name), self.data_dir)
             self._process = forked_command(words, self.environment, self.log_path, self.log_path)
             return
         with self.log_path.open("ab") as log:
@@ -192,6 +201,17 @@ class ServerProcess:
             return False
         finally:
             client.close()
+
+
+@cache
+def _new_folder() -> TemporaryDirectory[str]:
+    """A folder as a first start leaves it: a hundred servers begin with a copy of its tables."""
+    folder, clock = TemporaryDirectory(), SystemClock()
+    engine = start_control_store(Path(folder.name), None, clock.now_us(), holds_folder=False)
+    instance_id = ensure_installation(engine, clock.now_us()).instance_id
+    open_event_store(Path(folder.name), instance_id=instance_id, clock=clock).close(5)
+    engine.dispose()
+    return folder
 
 
 def make_account(data_dir: Path, name: str, rate_limit: int) -> TestAccount:
