@@ -58,20 +58,24 @@ def certificate(tmp_path: Path) -> Path:
 
 
 def test_it_is_reached_when_the_environment_names_the_authority(certificate: Path) -> None:
-    assert _reported(certificate, 30, SSL_CERT_FILE=str(certificate)) == 1
+    arrived, told = _reported(certificate, 30, SSL_CERT_FILE=str(certificate))
+    assert arrived == 1
+    assert "uploads fail" not in told
 
 
 def test_without_it_nothing_is_told_to_whoever_answers(certificate: Path) -> None:
-    assert _reported(certificate, 2) == 0
+    arrived, told = _reported(certificate, 8)
+    assert arrived == 0
+    assert "uploads fail (ConnectError)" in told, "it was tried, and the certificate refused"
 
 
-def _reported(certificate: Path, seconds: int, **variables: str) -> int:
-    """How many events arrive within so many seconds from a process with these variables."""
+def _reported(certificate: Path, seconds: int, **variables: str) -> tuple[int, str]:
+    """Events that arrive within so many seconds from a process with these variables; its errors."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)
     with FakeServer(tls=tls) as fake:
         inherited = {name: value for name, value in os.environ.items() if "SSL_CERT" not in name}
-        subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-c", CALLS.format(seconds=seconds)],
             env={
                 **inherited,
@@ -81,5 +85,7 @@ def _reported(certificate: Path, seconds: int, **variables: str) -> int:
             },
             check=True,
             timeout=60,
+            capture_output=True,
+            text=True,
         )
-        return len(fake.events)
+        return len(fake.events), done.stderr
