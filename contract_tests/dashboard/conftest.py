@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, 
 from contract_tests.dashboard.browser import is_elsewhere, launch, sign_in_browser
 from contract_tests.dashboard.pages import SHOWN, SHOWN_IDS
 from contract_tests.harness.server_process import ServerProcess, TestAccount
-from contract_tests.isolation.samples import MAKERS
+from contract_tests.isolation.samples import MAKERS, begin
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +30,7 @@ def shown_account(server: ServerProcess) -> TestAccount:
     """An account that every address in PAGES shows something of."""
     account = server.add_account("dashboard-shown")
     client = server.client(account)
+    begin(client, "shown")
     client.ingest([{**SHOWN, "timestamp": now_text()}])
     client.close()
     return account

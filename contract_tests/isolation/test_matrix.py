@@ -10,7 +10,7 @@ import pytest
 from contract_tests.harness.client import Answer, Client
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 from contract_tests.isolation.routes import SCOPES, Route, every_route
-from contract_tests.isolation.samples import body_of, objects_for
+from contract_tests.isolation.samples import begin, body_of, objects_for
 
 _addresses = count(1)
 
@@ -51,6 +51,7 @@ def test_r16_each_scope_reaches_its_routes_and_no_others(
     """R16: a key's scopes open the routes the contract names; the others answer `forbidden`."""
     account = fresh_account()
     owner = server.client(account)
+    begin(owner, "sample")
     key = owner.post("/v1/api-keys", {"name": scope, "scopes": [scope]}).json()["key"]
     client = Client(server.url, key)
     wrong = []
@@ -107,13 +108,18 @@ def test_r16_without_a_good_key_every_route_gives_the_same_401(
 
 
 def test_r16_an_object_of_another_account_is_not_found(
-    server: ServerProcess, client_a: Client, client_b: Client, routes: list[Route]
+    server: ServerProcess,
+    fresh_account: Callable[[], TestAccount],
+    client_b: Client,
+    routes: list[Route],
 ) -> None:
     """R16: B calls every route with A's ids: 404, and A still has the object afterwards."""
+    owner = server.client(fresh_account())
+    begin(owner, "owned-by-a")
     for route in routes:
         if not route.path_names:
             continue
-        ids = objects_for(route, client_a, "owned-by-a")
+        ids = objects_for(route, owner, "owned-by-a")
         answer = call(client_b, route, ids)
         assert_rate_headers(answer)
         if route.path.startswith("/v1/entities/"):
@@ -123,10 +129,10 @@ def test_r16_an_object_of_another_account_is_not_found(
             assert answer.status == 404, (route.label, answer)
             assert answer.error["code"] == "not_found"
         if route.method == "PATCH" and answer.status == 200:
-            mine = client_a.ok(route.url(ids))
+            mine = owner.ok(route.url(ids))
             assert mine["name"] is None, "A's entity was changed"
         if route.method == "DELETE":
-            assert call(client_a, route, ids).status == 200, route.label
+            assert call(owner, route, ids).status == 200, route.label
 
 
 def test_r16_a_method_that_a_path_does_not_take_is_405_with_allow(

@@ -9,7 +9,7 @@ import pytest
 from contract_tests.harness.client import Client
 from contract_tests.harness.server_process import ServerProcess, TestAccount
 from contract_tests.isolation.routes import Route, every_route
-from contract_tests.isolation.samples import body_of, objects_for, one_event
+from contract_tests.isolation.samples import begin, body_of, objects_for, one_event
 from contract_tests.isolation.two_accounts import Recorder, check_replay, snapshot
 
 CANARY = "canary-9f3e"
@@ -47,6 +47,7 @@ def test_r21_a_reader_beside_a_full_account_sees_an_empty_one(
     """R21: every GET of a new account holds none of the canary that A has everywhere."""
     owner, other = server.client(fresh_account()), server.client(fresh_account())
     routes = every_route(other)
+    begin(owner, CANARY)
     owner.ingest([one_event(CANARY) for _ in range(20)])
     for route in routes:
         if route.method == "PATCH":
@@ -75,6 +76,7 @@ def test_r20_extra_fields_are_refused_by_name_and_never_persist(
 ) -> None:
     """R20: no body of any route takes a field it does not have; the account stays as it was."""
     client = server.client(fresh_account())
+    begin(client, "sample")
     taking = [(route, objects_for(route, client)) for route in routes if route.body is not None]
     before = snapshot(client, routes)
     for route, ids in taking:

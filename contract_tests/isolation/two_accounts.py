@@ -10,7 +10,7 @@ from typing import Any
 
 from contract_tests.harness.client import Answer, Client
 from contract_tests.isolation.routes import Route, every_route
-from contract_tests.isolation.samples import body_of, objects_for
+from contract_tests.isolation.samples import begin, body_of, objects_for
 
 Request = tuple[str, str, bytes | None]
 
@@ -61,11 +61,12 @@ class Recorder(Client):
 def live(recorder: Recorder, mark: str, rounds: int, random: Random) -> None:
     """A does everything it can, `rounds` times, with `mark` in every text field there is."""
     routes = every_route(recorder)
-    for number in range(rounds):
+    names = [f"{mark}{number}" for number in range(rounds)]
+    begin(recorder, *names)
+    for name in names:
         order = [route for route in routes if route.method != "DELETE"]
         random.shuffle(order)
         for route in order:
-            name = f"{mark}{number}"
             ids = objects_for(route, recorder, name)
             body = body_of(route, name)
             if body is None:

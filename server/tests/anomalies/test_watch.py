@@ -72,6 +72,16 @@ def test_an_open_hour_is_read_again_only_after_something_came(house) -> None:
     assert [one["entity_id"] for one in house.told()] == ["acme"]
 
 
+def test_an_account_that_was_empty_is_judged_as_soon_as_it_has_something(house) -> None:
+    """Who has just begun, or brings what is old, does not wait for a quarter of an hour."""
+    house.watch.run(house.account)
+    house.clock.advance(timedelta(seconds=1))
+    house.habit()
+    house.spend({house.hour: 50 * DOLLAR})
+    house.watch.run(house.account)
+    assert [one["entity_id"] for one in house.told()] == ["acme"]
+
+
 class _Reads:
     """A store that remembers what it was asked."""
 

@@ -66,6 +66,7 @@ class Watch:
         """`open_hour_seconds`: how long an open hour is left alone after it was judged."""
         self._told: set[int] = set()
         self._looked_us: dict[int, int] = {}
+        self._judged_us: dict[int, int] = {}
         self._open_hour_us = round(open_hour_seconds * MICROSECONDS_PER_SECOND)
         self._engine = engine
         self._events = events
@@ -98,7 +99,8 @@ class Watch:
         open_hour = now_us // MICROSECONDS_PER_HOUR
         looked_us = self._looked_us.get(account, 0)
         same_hour = looked_us // MICROSECONDS_PER_HOUR == open_hour
-        is_fresh = account not in self._told or now_us - looked_us < self._open_hour_us
+        judged_us = self._judged_us.get(account, 0)
+        is_fresh = account not in self._told or now_us - judged_us < self._open_hour_us
         if same_hour and is_fresh:
             return
         with self._engine.connect() as connection:
@@ -114,6 +116,7 @@ class Watch:
         self._told.discard(account)  # before it is read: what comes meanwhile is told again
         if self._events.find_extent(account) is None:
             return
+        self._judged_us[account] = now_us
         self.judge(account, hours)
         with self._engine.begin() as connection:
             store.save_run(connection, account, open_hour, now_us)
