@@ -81,13 +81,14 @@ browser:
 
 # The environment is made anew only when what it is made from has changed.
 $(STAMP): requirements.lock pyproject.toml server/pyproject.toml sdk/pyproject.toml | $(BIN)/uv
-	@echo "Preparing $(VENV) (once; half a minute) ..."
+	@echo "Installing what requirements.lock names ..."
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable server --editable sdk
 	@touch $(STAMP)
 
 # The interpreter's own pip, where it has one of late, is there sooner than one for the environment.
 $(BIN)/uv:
+	@echo "Preparing $(VENV) (once; half a minute) ..."
 	@{ $(PYTHON) -m venv --without-pip $(VENV) && \
 		$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check uv 2>/dev/null; } || \
 	{ $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; }

@@ -19,9 +19,12 @@ from benchmarks.overload import measure
 from contract_tests.abuse.slow import others_are_served
 from contract_tests.conftest import ENVIRONMENT
 from contract_tests.dashboard.browser import launch
+from contract_tests.dashboard.hostile import PAYLOADS
+from contract_tests.dashboard.hostile_names import open_hostile_names
 from contract_tests.dashboard.walk import walk_over_generated, walk_over_the_sample
 from contract_tests.event_store.damage import damage_file, damage_log
 from contract_tests.event_store.kill_points import POINTS, run_point
+from contract_tests.harness.examples import TIMES_VARIABLE
 from contract_tests.harness.seeds import SEED_VARIABLE
 from contract_tests.harness.server_process import ServerProcess
 from contract_tests.isolation.neighbour import beside_a_noisy_one
@@ -54,6 +57,9 @@ REPEATED = (
     "contract_tests/abuse",
 )
 """Tests whose long form is the short one, with other seeds."""
+
+HISTORIES = ("contract_tests/event_store/test_properties.py", "--timeout=3600")
+"""Tests that are played with more examples."""
 
 Round = Callable[[ServerProcess, int, float], int]
 """One round on a fresh server from a seed, and a fraction of its length (1.0: as its docstring
@@ -206,6 +212,22 @@ def repeated(server: ServerProcess, seed: int, length: float) -> int:
     return times
 
 
+def histories(server: ServerProcess, seed: int, length: float) -> int:
+    """R7, R9: random histories of a store, every answer equal to the model's."""
+    server.kill()  # it is the stores that are asked
+    times = _share(20, length)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", f"--hypothesis-seed={seed}", *HISTORIES],
+        cwd=Path(__file__).parents[1],
+        env=os.environ | {TIMES_VARIABLE: str(times)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout[-4_000:]}"
+    return times
+
+
 def slow_connections(server: ServerProcess, seed: int, length: float) -> int:
     """R43: five hundred half-open requests; others are served, memory + <= 50 MB."""
     account = server.add_account(f"slow-{seed}")
@@ -314,6 +336,15 @@ def pages(server: ServerProcess, seed: int, length: float) -> int:
     return opened
 
 
+def hostile_names(server: ServerProcess, _seed: int, length: float) -> int:
+    """R42: sixty hostile names in every list, and each on its own pages."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        opened = open_hostile_names(browser, server, PAYLOADS[: _share(len(PAYLOADS), length)])
+        browser.close()
+    return opened
+
+
 ROUNDS: dict[str, Round] = {
     each.__name__.replace("_", "-"): each
     for each in (
@@ -329,6 +360,7 @@ ROUNDS: dict[str, Round] = {
         secrets,
         neighbour,
         repeated,
+        histories,
         slow_connections,
         overload,
         recovery,
@@ -342,6 +374,7 @@ ROUNDS: dict[str, Round] = {
         years,
         killed_years,
         pages,
+        hostile_names,
         schema,
         *LONG_FORMS,
     )

@@ -231,8 +231,8 @@ def test_compaction_beside_ingest_loses_nothing_and_doubles_nothing(
     """What is appended meanwhile is there, ids count once, and the space has come back."""
     store = open_engine(tmp_path)
     model = Model()
-    for first in range(0, 1_000, 250):
-        events = spread(250, first=first)
+    for first in range(0, 400, 100):
+        events = spread(100, first=first)
         model.append(events)
         store.append(1, events).result(10)
     gone = EventFilter(account=1, entity_type="customer", entity_id="e1")
@@ -251,7 +251,7 @@ def test_compaction_beside_ingest_loses_nothing_and_doubles_nothing(
     store.close(10)
     store = open_engine(tmp_path)
     check(store, 1, model)
-    later = spread(30, first=990)
+    later = spread(30, first=390)
     assert store.append(1, later).result(10) == model.append(later)
     check(store, 1, model)
     store.close(10)

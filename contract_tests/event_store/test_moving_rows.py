@@ -117,7 +117,7 @@ def test_what_stays_is_read_whole_while_the_gaps_of_deletions_close(tmp_path: Pa
     with ThreadPoolExecutor(2) as threads:
         readers = [threads.submit(_read_until, store, done) for _ in range(2)]
         try:
-            for number in range(12):
+            for number in range(8):
                 store.append(1, _batch((number + 1) * _BATCH_EVENTS)).result(10)
                 end_us = NOON + (number + 1) * _BATCH_EVENTS * 1_000_000 - 100
                 store.delete_events(EventFilter(account=1, end_us=end_us), lambda _: None)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from contract_tests.event_store import samples
 from contract_tests.event_store.model import Model, position
+from contract_tests.harness.examples import examples
 from infraprism_server.clock import MICROSECONDS_PER_DAY, MICROSECONDS_PER_HOUR
 from infraprism_server.event_store.contract import (
     EntityQuery,
@@ -27,7 +28,7 @@ from infraprism_server.event_store.sums import Sums
 Step = tuple[str, Sequence[Any]]
 
 _settings = settings(
-    max_examples=25,
+    max_examples=examples(12),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -262,7 +262,7 @@ def test_a_backfill_finds_what_was_long_before_an_anomaly_that_is_known(house) -
 
     house.habit(days=70)
     house.watch.run(house.account)
-    old = house.hour - 24 * 20
+    old = house.hour - 24 * 10
     house.spend({old: 60 * DOLLAR})
     house.spend({house.hour: 30 * DOLLAR})
     house.next_hour()

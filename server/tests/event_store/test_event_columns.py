@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract_tests.event_store import samples
@@ -14,6 +14,7 @@ from infraprism_server.event_store.repeated import Repeated
 several = st.lists(samples.events(), min_size=1, max_size=12)
 
 
+@settings(max_examples=30)
 @given(several, st.data())
 def test_events_come_out_as_they_went_in(events: list[Event], data: st.DataObject) -> None:
     columns = EventColumns.of(events)
