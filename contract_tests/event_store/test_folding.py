@@ -100,7 +100,7 @@ def test_a_range_that_ends_inside_a_day_counts_exactly_its_events(
     store.append(2, events[:1]).result(10)
     assert known(database).whole is not tail
     assert known(database).commit_no > 0
-    for start, end in product(range(-1, 50, 5), range(-1, 50, 5)):
+    for start, end in product(range(-1, 50, 7), range(-1, 50, 7)):
         if start >= end:
             continue
         first, last = (_MIDNIGHT + hour * MICROSECONDS_PER_HOUR for hour in (start, end))

@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from sdk.tests import wire_formats as wire
+from sdk.tests.local_server import LocalServer
 
 ERRORS = {
     400: ("invalid_request_error", "context_length_exceeded"),
@@ -59,9 +60,7 @@ class MockProvider:
         self.usage = usage or (lambda operation: USAGE.get(operation, {}))
         self.refused = 0
         self._failed_once: set[str] = set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
+        self._server = LocalServer(_handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> MockProvider:
