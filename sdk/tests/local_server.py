@@ -1,4 +1,4 @@
-"""The HTTP server of the SDK's fakes: a thread a connection, and no word of clients that go away."""
+"""The HTTP server of the SDK's fakes: a thread for each connection, silent when clients go."""
 
 from __future__ import annotations
 
