@@ -101,7 +101,7 @@ $(COMPILED): $(STAMP)
 	@touch $(COMPILED)
 
 # What the tests import, by two processes: the workers would each compile all of it at the same time.
-$(COLLECTED): $(STAMP)
+$(COLLECTED): $(COMPILED)
 	@$(BIN)/python -m pytest --collect-only server/tests >/dev/null & \
 		$(BIN)/python -m pytest --collect-only sdk/tests contract_tests >/dev/null; wait
 	@touch $(COLLECTED)
