@@ -12,5 +12,5 @@ from contract_tests.harness.server_process import ServerProcess
 def test_r42_no_name_runs_in_any_list_or_on_its_own_pages(
     browser: Browser, server: ServerProcess
 ) -> None:
-    names = PAYLOADS[::4]
+    names = PAYLOADS[::5]
     assert open_hostile_names(browser, server, names) == len(LISTS) + 2 * len(names)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infraprism_server.accounts.account import (
@@ -86,6 +86,7 @@ def test_a_mistyped_time_zone_answers_with_what_to_type() -> None:
         checked_timezone("europe/Berln")
 
 
+@settings(max_examples=40)
 @given(st.text(max_size=80))
 def test_no_text_breaks_the_look_up_of_time_zones(name: str) -> None:
     with suppress(InvalidRequest):
