@@ -21,7 +21,7 @@ def telling(tmp_path: Path) -> Iterator[ServerProcess]:
         yield running
 
 
-@pytest.mark.parametrize(("rounds", "kill"), [(3, False), (4, True)])
+@pytest.mark.parametrize(("rounds", "kill"), [(2, False), (3, True)])
 def test_r26_fifty_writers_cross_at_once_and_it_is_told_once(
     telling: ServerProcess, rounds: int, kill: bool
 ) -> None:

@@ -17,14 +17,14 @@ def test_r11_interleavings_of_retries_end_in_one_state(
     """R11: whole, reversed, partial, doubled and conflicting re-sends over two connections."""
     account = fresh_account()
     clients = [server.client(account), server.client(account)]
-    assert run_interleavings(clients, start=11, examples=40) >= 40
+    assert run_interleavings(clients, start=11, examples=20) >= 20
 
 
 def test_r12_edge_timestamps_are_in_their_buckets(
     server: ServerProcess, fresh_account: Callable[[], TestAccount]
 ) -> None:
     """R12: clock changes, leap days, 1970, skipped days: right in every zone's day and month."""
-    assert check_edge_times(server.client(fresh_account()), seed=12, amount=1_500) == 1_500
+    assert check_edge_times(server.client(fresh_account()), seed=12, amount=600) == 600
 
 
 @pytest.mark.parametrize("timestamp", [*IMPOSSIBLE, *OUT_OF_RANGE])
