@@ -3,7 +3,8 @@
 PORT ?= 8080
 DATA_DIR ?= ./data
 SAMPLE ?= 1
-PYTHON ?= python3
+# The system's own Python where it is new enough: see docs/decisions/0013-the-interpreter.md.
+PYTHON ?= $(or $(shell for each in /usr/bin/python3.1[1-9]; do $$each -c "import venv, pip" 2>/dev/null && echo $$each && break; done),python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
