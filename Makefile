@@ -89,7 +89,7 @@ $(STAMP): requirements.lock pyproject.toml server/pyproject.toml sdk/pyproject.t
 
 # The interpreter's own pip, where it has one of late, is there sooner than one for the environment.
 $(BIN)/uv:
-	@echo "Preparing $(VENV) (once; half a minute) ..."
+	@echo "Preparing $(VENV) with $(PYTHON) (once; half a minute) ..."
 	@{ $(PYTHON) -m venv --without-pip $(VENV) && \
 		$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check uv 2>/dev/null; } || \
 	{ $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; }
