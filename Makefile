@@ -23,7 +23,7 @@ export PYTHONDONTWRITEBYTECODE =
 .PHONY: run browser test test-majors check bench screenshots soak setup lock format clean
 
 run: setup
-	@exec env INFRAPRISM_PORT=$(PORT) INFRAPRISM_DATA_DIR=$(DATA_DIR) INFRAPRISM_SAMPLE=$(SAMPLE) $(BIN)/infraprism serve --bootstrap
+	@exec env INFRAPRISM_PORT=$(PORT) INFRAPRISM_DATA_DIR="$(DATA_DIR)" INFRAPRISM_SAMPLE=$(SAMPLE) $(BIN)/infraprism serve --bootstrap
 
 # One worker more than two processors: tests wait for minutes, for disks and for other processes.
 # One test at a time is given out, in their order, so that none waits behind a long one.
